@@ -1,0 +1,1 @@
+"""Lightning callbacks: evaluation, records, exact resume."""

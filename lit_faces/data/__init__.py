@@ -1,0 +1,1 @@
+"""LightningDataModules that hold faces in memory."""

@@ -1,0 +1,80 @@
+"""What a DataModule yields and what is known about it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lit_faces.errors import UserError
+
+
+class Batch(NamedTuple):
+    """One batch of faces.
+
+    `images` (B, C, H, W) in [0, 1], channels last in memory; `attributes` (B, A), standardised on the train split;
+    `identity` (B,), equal for pictures of one person; `row` (B,), the row in the data set, unique over all splits.
+    """
+
+    images: Tensor
+    attributes: Tensor
+    identity: Tensor
+    row: Tensor
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a method must know of its data, kept in every checkpoint.
+
+    `image_shape` is (C, H, W), pixels in [0, 1]; `mean`, `std`, `low` and `high` are one number an attribute, in the raw
+    units of the data set, measured on the train split. `low` and `high` (5th and 95th percentile) are the values for
+    "reset" and "set". `manifest` says where the images come from (source, checksum, crop, split sizes).
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    attributes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    def standardise(self, raw: Tensor) -> Tensor:
+        """Raw attribute values (..., A) to the standardised ones that methods see."""
+        return (raw - torch.tensor(self.mean)) / torch.tensor(self.std)
+
+    def position(self, name: str) -> int:
+        """Column of an attribute. Raises UserError with the closest names if there is no such attribute."""
+        if name in self.attributes:
+            return self.attributes.index(name)
+        close = get_close_matches(name, self.attributes, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(close)}? " if close else ""
+        raise UserError(f"{self.name} has no attribute {name!r}: {hint}it has {', '.join(self.attributes)}")
+
+    def standard_value(self, name: str, on: bool) -> float:
+        """Standardised value of an attribute that is set (95th percentile of train) or reset (5th percentile)."""
+        column = self.position(name)
+        return ((self.high if on else self.low)[column] - self.mean[column]) / self.std[column]
+
+    def vector(self, on: Sequence[str] = (), off: Sequence[str] = ()) -> Tensor:
+        """Standardised attributes (A,) of the average training face with some attributes set and others reset."""
+        vector = torch.zeros(len(self.attributes))
+        for names, value in ((on, True), (off, False)):
+            for name in names:
+                vector[self.position(name)] = self.standard_value(name, value)
+        return vector
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for checkpoints and records."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "DataSpec":
+        """Inverse of `to_dict`, also after a round trip through JSON."""
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)

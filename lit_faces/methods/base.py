@@ -1,0 +1,128 @@
+"""What every method shares: networks built from the data's description, and self-contained checkpoints."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+
+from lit_faces import __version__
+from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.errors import UserError
+
+
+class Method(LightningModule):
+    """One model of a paper with its own optimiser scheme.
+
+    A subclass calls `self.save_hyperparameters(logger=False)` in its constructor, makes its networks in `build`, and trains in
+    `losses` (one optimiser) or `training_step` (several). What it can do beyond that it says with the capabilities.
+    """
+
+    spec: DataSpec
+
+    def build(self, spec: DataSpec) -> None:
+        """Make the networks for images and attributes as described."""
+        raise NotImplementedError(f"{type(self).__name__} must implement build()")
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalars of one training batch: `loss` is minimised, the others are logged."""
+        raise NotImplementedError(f"{type(self).__name__} must implement losses() or training_step()")
+
+    def prepare(self, spec: DataSpec) -> None:
+        """Build the networks, once, in the memory layout that is fast."""
+        if not hasattr(self, "spec"):
+            self.spec = spec
+            self.build(spec)
+            self.to(memory_format=torch.channels_last)
+
+    def configure_model(self) -> None:
+        """Lightning's hook: build for the trainer's data."""
+        self.prepare(self.trainer.datamodule.spec)  # type: ignore[attr-defined]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Any:
+        """One step of the one optimiser; returns the losses, on the device, for the callbacks to log."""
+        return self.losses(batch)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Nothing of its own: callbacks evaluate."""
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Nothing of its own: callbacks evaluate."""
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make the checkpoint self-contained: method, its arguments, the data's description."""
+        checkpoint["lit_faces"] = {
+            "version": __version__,
+            "method": type(self).__name__,
+            "arguments": dict(self.hparams),
+            "data": self.spec.to_dict(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another method, of other arguments or of other data."""
+        about = _about(checkpoint, "this file")
+        data = DataSpec.from_dict(about["data"])
+        if about["method"] != type(self).__name__:
+            raise UserError(
+                f"the checkpoint is of {about['method']}, not of {type(self).__name__}: give the one of this run"
+            )
+        if (data.name, data.attributes, data.image_shape) != (
+            self.spec.name,
+            self.spec.attributes,
+            self.spec.image_shape,
+        ):
+            raise UserError(
+                f"the checkpoint was trained on {data.name} ({len(data.attributes)} attributes, images {data.image_shape}), "
+                f"the data is {self.spec.name} ({len(self.spec.attributes)}, {self.spec.image_shape})"
+            )
+        if about["arguments"] != dict(self.hparams):
+            raise UserError(f"the checkpoint's arguments {about['arguments']} differ from {dict(self.hparams)}")
+
+
+def _about(checkpoint: Any, path: object) -> dict[str, Any]:
+    if not isinstance(checkpoint, dict) or "lit_faces" not in checkpoint:
+        raise UserError(f"{path} is not a lit_faces checkpoint")
+    about: dict[str, Any] = checkpoint["lit_faces"]
+    return about
+
+
+def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """Read a checkpoint without executing anything in it. Raises UserError if it is missing, damaged or something else."""
+    if not path.is_file():
+        raise UserError(f"there is no checkpoint at {path}")
+    try:
+        checkpoint = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        # torch names a dozen exceptions for the many ways in which a file is no checkpoint.
+        raise UserError(f"{path} cannot be read as a checkpoint: it is damaged or something else") from error
+    _about(checkpoint, path)
+    return dict(checkpoint)
+
+
+def load_method(path: str | Path, cls: type[Method] | None = None, device: str | torch.device = "cpu") -> Method:
+    """A trained method, ready to generate and edit, from its checkpoint alone.
+
+    `cls` is needed for a method of your own; the suite's own are found by name. Raises UserError if the file is no checkpoint
+    of this suite or if it holds another method.
+    """
+    import lit_faces.methods as methods
+
+    checkpoint = read_checkpoint(Path(path), device)
+    about = checkpoint["lit_faces"]
+    cls = cls or methods.METHODS.get(about["method"])
+    if cls is None or cls.__name__ != about["method"]:
+        raise UserError(f"{path} holds a {about['method']}, which is not known here: pass its class to load_method")
+    method = cls(**{key: value for key, value in about["arguments"].items() if not key.startswith("_")})
+    method.prepare(DataSpec.from_dict(about["data"]))
+    method.load_state_dict(checkpoint["state_dict"])
+    return method.to(device).eval()
+
+
+def adagrad(network: nn.Module, learning_rate: float, initial_accumulator_value: float) -> torch.optim.Adagrad:
+    """Adagrad in the fastest form the device has (fused on the CPU; CUDA has no fused one)."""
+    parameters = list(network.parameters())
+    fused = True if parameters[0].device.type == "cpu" else None
+    return torch.optim.Adagrad(
+        parameters, lr=learning_rate, initial_accumulator_value=initial_accumulator_value, fused=fused
+    )

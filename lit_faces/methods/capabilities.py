@@ -1,0 +1,57 @@
+"""What a method can do. Callbacks and studies ask for a capability, never for a class."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from lit_faces.errors import UserError
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Draws faces from attributes."""
+
+    noise_dim: int
+
+    def generate(self, attributes: Tensor, noise: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] from standardised attributes (B, A) and standard normal noise (B, noise_dim)."""
+        ...
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """Encodes a face and decodes it again."""
+
+    def reconstruct(self, images: Tensor, attributes: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1], without noise."""
+        ...
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """Changes the attributes of a given face."""
+
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] of the same faces, from attributes (B, A) to target (B, A), without noise."""
+        ...
+
+
+@runtime_checkable
+class BoundsLikelihood(Protocol):
+    """Bounds log p(x|y) from below, in nats per image."""
+
+    latent_dim: int
+
+    def elbo(self, images: Tensor, attributes: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """log p(x|z) and the divergence, each (B,), for one z an image made with noise (B, latent_dim)."""
+        ...
+
+    def log_weights(self, images: Tensor, attributes: Tensor, noise: Tensor) -> Tensor:
+        """log p(x|z) + log p(z|y) - log q(z|x) (B, K) for noise (B, K, latent_dim)."""
+        ...
+
+
+def require(method: object, capability: type, name: str) -> None:
+    """Raises UserError if a method lacks a capability (a GAN has no posterior, so it cannot edit, say)."""
+    if not isinstance(method, capability):
+        raise UserError(f"{name} cannot do this: it has no {capability.__name__.lower()!r} capability")

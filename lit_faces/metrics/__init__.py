@@ -1,0 +1,1 @@
+"""torchmetrics whose state is the same on one process and on many."""

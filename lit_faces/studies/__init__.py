@@ -1,0 +1,1 @@
+"""From records to the papers' tables, figures and claims."""
