@@ -1,12 +1,10 @@
 """Labeled Faces in the Wild with its 73 attributes, as the papers use it."""
 
-import os
-from pathlib import Path
-
 import torch
 
 from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData
 from lit_faces.data.lfw_cache import CachedFaces, Crop, cached_lfw
+from lit_faces.data.lfw_files import data_root
 from lit_faces.errors import UserError
 
 LFWCROP = Crop()
@@ -32,7 +30,7 @@ class LFW(FaceDataModule):
         super().__init__(batch_size, limit, seed)
         if size < 1:
             raise UserError(f"data.size must be at least 1 pixel, got {size}")
-        self.root = Path(root or os.environ.get("LIT_FACES_DATA") or "data").expanduser()
+        self.root = data_root(root)
         self.size, self.crop = size, crop
 
     def prepare_data(self) -> None:
@@ -42,15 +40,15 @@ class LFW(FaceDataModule):
     def load(self) -> LoadedData:
         """The three splits from the cache, which is built first if `prepare_data` was not called."""
         cached = self._cached()
-        manifest = dict(cached.manifest)
-        names = tuple(manifest["attributes"]["names"])
+        manifest = cached.manifest
         faces = Faces(
             torch.from_numpy(cached.images),
             torch.from_numpy(cached.attributes),
             torch.from_numpy(cached.identity),
             torch.from_numpy(cached.index),
         )
-        return LoadedData({name: faces[slice(*manifest["splits"][name])] for name in SPLITS}, names, manifest)
+        splits = {name: faces[slice(*manifest["splits"][name])] for name in SPLITS}
+        return LoadedData(splits, tuple(manifest["attributes"]["names"]), manifest)
 
     def _cached(self) -> CachedFaces:
         return cached_lfw(self.root, self.size, self.crop)

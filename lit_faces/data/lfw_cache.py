@@ -1,13 +1,11 @@
 """LFW at training resolution: cropped, joined with its attributes, split, and kept as memory-mapped arrays."""
 
-import errno
 import fcntl
 import io
 import json
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,13 +16,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from lit_faces.data import lfw_files
 from lit_faces.data.lfw_files import Picture, picture_name, picture_of
 from lit_faces.errors import UserError
-from lit_faces.files import sha256, sha256_of, write_json
+from lit_faces.files import replacing, sha256, sha256_of, write_json
 
 FORMAT = 1
 # The papers cut the 13,143 rows of the attribute file into 10,000 for training, 1,000 for validation, 2,143 for test.
@@ -60,7 +58,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class CachedFaces:
-    """Arrays of all faces in the order of the attribute file, and the manifest of their origin.
+    """Arrays of all faces in the order of the attribute file, the manifest of their origin, and the folder of both.
 
     `images` (N, H, W, 3) uint8, `attributes` (N, A) float32, `identity` (N,) int64, `index` (N,) int64.
     """
@@ -70,6 +68,7 @@ class CachedFaces:
     identity: NDArray[np.int64]
     index: NDArray[np.int64]
     manifest: dict[str, Any]
+    folder: Path
 
 
 def cached_lfw(root: Path, size: int, crop: Crop) -> CachedFaces:
@@ -77,30 +76,32 @@ def cached_lfw(root: Path, size: int, crop: Crop) -> CachedFaces:
 
     Raises UserError if the data are not there or cannot be read; a failure leaves no cache behind.
     """
-    images, attributes = lfw_files.find_images(root), lfw_files.find_attributes(root)
-    if images is None or attributes is None:
-        missing = " and ".join(what for what, path in (("images", images), ("attributes", attributes)) if path is None)
-        wanted = [] if images else [*lfw_files.IMAGE_SOURCES, *sum(lfw_files.IMAGE_SOURCES.values(), ())]
-        wanted += [] if attributes else lfw_files.ATTRIBUTE_FILES
-        raise UserError(
-            f"LFW: no {missing} in {' or '.join(str(folder) for folder in lfw_files.search_folders(root))} (looked for "
-            f"{', '.join(wanted)}): get them with `lit-faces data prepare lfw`, or point --data.root or $LIT_FACES_DATA there"
-        )
-    key = sha256_of([FORMAT, lfw_files.fingerprint(images), lfw_files.fingerprint(attributes), asdict(crop), size])
-    name = f"{images.name.removesuffix('.tgz')}-{size}-{key[:16]}"
-    candidates = cache_folders(images.parent)
-    for parent in candidates:
-        if (cached := _open(parent / name)) is not None:
-            return cached
-    parent = next((folder for folder in candidates if _writable(folder)), candidates[-1])
-    with _locked(parent):
+    images, attributes = lfw_files.find_sources(root)
+    if (cached := find_cache(images, attributes, size, crop)) is not None:
+        return cached
+    folders = cache_folders(images.parent)
+    folder = next((parent for parent in folders if _writable(parent)), folders[-1]) / _name(
+        images, attributes, size, crop
+    )
+    with _locked(folder.parent):
         # Another process may have built it while this one waited.
-        if (cached := _open(parent / name)) is None:
-            _build(parent / name, images, attributes, size, crop)
-            cached = _open(parent / name)
+        if (cached := _open(folder)) is None:
+            _build(folder, images, attributes, size, crop)
+            cached = _open(folder)
     if cached is None:
-        raise UserError(f"{parent / name} cannot be read back: check the disk, delete that folder and run again")
+        raise UserError(f"{folder} cannot be read back: check the disk, delete that folder and run again")
     return cached
+
+
+def find_cache(images: Path, attributes: Path, size: int, crop: Crop) -> CachedFaces | None:
+    """The cache built from exactly these files, if there is one; takes milliseconds, rereads neither file."""
+    name = _name(images, attributes, size, crop)
+    return next((cached for parent in cache_folders(images.parent) if (cached := _open(parent / name))), None)
+
+
+def _name(images: Path, attributes: Path, size: int, crop: Crop) -> str:
+    key = sha256_of([FORMAT, lfw_files.fingerprint(images), lfw_files.fingerprint(attributes), asdict(crop), size])
+    return f"{images.name.removesuffix('.tgz')}-{size}-{key[:16]}"
 
 
 def cache_folders(beside: Path) -> list[Path]:
@@ -143,7 +144,7 @@ def _open(folder: Path) -> CachedFaces | None:
         }
     except (OSError, ValueError, EOFError):
         return None
-    return CachedFaces(**arrays, manifest=manifest)
+    return CachedFaces(**arrays, manifest=manifest, folder=folder)
 
 
 def _build(folder: Path, images: Path, attributes: Path, size: int, crop: Crop) -> None:
@@ -182,23 +183,23 @@ def _build(folder: Path, images: Path, attributes: Path, size: int, crop: Crop) 
 
 
 def _write(folder: Path, arrays: dict[str, NDArray[Any]], manifest: dict[str, Any], unmatched: dict[str, Any]) -> None:
-    """Write a cache folder whole or not at all."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    """Write a cache folder whole or not at all; the caller holds the lock, so what a killed builder left is ours."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
+        temporary.mkdir()
         for name, array in arrays.items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+            with replacing(temporary / f"{name}.npy") as path, path.open("wb") as file:
+                np.save(file, array, allow_pickle=False)
         write_json(temporary / "unmatched.json", unmatched)
         write_json(temporary / "manifest.json", manifest)
-        temporary.chmod(0o755)
         if folder.exists():  # damaged, or it would have been opened
             shutil.rmtree(folder)
         temporary.rename(folder)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise UserError(
-                f"no space left to write {folder}: free some, or set $LIT_FACES_CACHE to a folder with room"
-            ) from error
-        raise
+        raise UserError(
+            f"cannot write {folder} ({error.strerror}): set $LIT_FACES_CACHE to a folder that can be written"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -221,7 +222,9 @@ def _crop_all(
                 leftover.append(name)
                 continue
             if found[row]:
-                raise UserError(f"{source} holds {name} twice: fetch it again with `lit-faces data prepare lfw`")
+                raise UserError(
+                    f"{source} holds {name} twice: delete it and fetch it again with `lit-faces data prepare lfw`"
+                )
             found[row] = True
             yield row, name, content
 
@@ -232,9 +235,10 @@ def _crop_all(
                 pixels[row] = crop.cut(image, size)
                 return name, image.size
         except Exception as error:  # Pillow raises many kinds for a damaged file
+            reason = "of no known format" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
             raise UserError(
-                f"{source}: {name} ({len(content):,} bytes) is not a readable image ({error}): restore it, or fetch the "
-                "archive again with `lit-faces data prepare lfw`"
+                f"{source}: {name} ({len(content):,} bytes) is not a readable image ({reason}): restore it, or delete "
+                "the images and fetch them again with `lit-faces data prepare lfw`"
             ) from error
 
     items = wanted()

@@ -28,6 +28,8 @@ ATTRIBUTE_FILES = ("lfw_attributes.txt", "lfw_att_73.mat")
 _KUMAR_SPELLING = {"5 o Clock Shadow": "5 o' Clock Shadow"}
 _IMAGE_NAME = re.compile(r"(?:^|[/\\])([^/\\]+)[/\\]\1_(\d{4})\.jpg$")
 
+DEFAULT_ROOT_VARIABLE = "LIT_FACES_DATA"
+
 Picture = tuple[str, int]
 """A person's name with underscores, and the number of the picture."""
 
@@ -41,6 +43,11 @@ class Attributes:
     values: NDArray[np.float32]
 
 
+def data_root(root: str | Path | None = None) -> Path:
+    """The folder of all data sets: the one given, else `$LIT_FACES_DATA`, else `data`."""
+    return Path(root or os.environ.get(DEFAULT_ROOT_VARIABLE) or "data").expanduser()
+
+
 def search_folders(root: Path) -> tuple[Path, Path]:
     """Where the files of LFW may lie: `root/lfw` and `root` itself."""
     return root / "lfw", root
@@ -50,7 +57,7 @@ def find_images(root: Path) -> Path | None:
     """The folder or archive of images, or None: deep-funneled before funneled before the original."""
     for folder_name, archive_names in IMAGE_SOURCES.items():
         for parent in search_folders(root):
-            if _holds_pictures(parent / folder_name):
+            if holds_pictures(parent / folder_name):
                 return parent / folder_name
             for archive_name in archive_names:
                 if (parent / archive_name).is_file():
@@ -67,7 +74,28 @@ def find_attributes(root: Path) -> Path | None:
     return None
 
 
-def _holds_pictures(folder: Path) -> bool:
+def find_sources(root: Path) -> tuple[Path, Path]:
+    """Images and attribute file. Raises UserError saying what is missing, where it was looked for and how to get it."""
+    images, attributes = find_images(root), find_attributes(root)
+    if images is not None and attributes is not None:
+        return images, attributes
+    missing, names = [], []
+    if images is None:
+        missing, names = (
+            ["images"],
+            [name for folder, archives in IMAGE_SOURCES.items() for name in (folder, *archives)],
+        )
+    if attributes is None:
+        missing, names = [*missing, "attributes"], [*names, *ATTRIBUTE_FILES]
+    raise UserError(
+        f"LFW: no {' and no '.join(missing)} in {' or '.join(str(folder) for folder in search_folders(root))} (looked for "
+        f"{', '.join(names)}): get them with `lit-faces data prepare lfw`, or point --data.root or ${DEFAULT_ROOT_VARIABLE} "
+        "to them"
+    )
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Whether a folder directly holds people's folders of pictures."""
     # A data folder `lfw/` that holds the archive must not pass for the image folder `lfw/`.
     return any(picture_of(f"{path.parent.name}/{path.name}") for path in folder.glob("*/*.jpg"))
 
@@ -151,7 +179,7 @@ def read_attributes(path: Path) -> Attributes:
     """
     attributes = _read_mat(path) if path.suffix == ".mat" else _read_text(path)
     if not attributes.pictures:
-        raise UserError(f"{path} has no rows: fetch it again with `lit-faces data prepare lfw`")
+        raise UserError(f"{path} has no rows: delete it and fetch it again with `lit-faces data prepare lfw`")
     if len(set(attributes.names)) != len(attributes.names):
         raise UserError(f"{path} names an attribute twice: restore the published file")
     first_rows: dict[Picture, int] = {}
@@ -178,7 +206,9 @@ def _read_text(path: Path) -> Attributes:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text: fetch it again with `lit-faces data prepare lfw`") from error
+        raise UserError(
+            f"{path} is not text: delete it and fetch it again with `lit-faces data prepare lfw`"
+        ) from error
     for line in lines:
         cells = line.rstrip().split("\t")
         if line.startswith("#"):
@@ -200,7 +230,9 @@ def _read_text(path: Path) -> Attributes:
             values.append([float(cell) for cell in cells[2:]])
         except ValueError as error:
             raise UserError(f"{path}, row {row} ({cells[0]}): {error}: restore the published file") from error
-    return Attributes(tuple(pictures), names or (), np.array(values, np.float32).reshape(len(pictures), -1))
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which the caller refuses
+        array = np.array(values, np.float64).reshape(len(pictures), len(names or ())).astype(np.float32)
+    return Attributes(tuple(pictures), names or (), array)
 
 
 def _read_mat(path: Path) -> Attributes:

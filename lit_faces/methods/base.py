@@ -36,6 +36,11 @@ class Method(LightningModule):
             self.build(spec)
             self.to(memory_format=torch.channels_last)
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, without what the command line adds for its own use."""
+        return {key: value for key, value in self.hparams.items() if not key.startswith("_")}
+
     def configure_model(self) -> None:
         """Lightning's hook: build for the trainer's data."""
         self.prepare(self.trainer.datamodule.spec)  # type: ignore[attr-defined]
@@ -55,7 +60,7 @@ class Method(LightningModule):
         checkpoint["lit_faces"] = {
             "version": __version__,
             "method": type(self).__name__,
-            "arguments": dict(self.hparams),
+            "arguments": self.arguments,
             "data": self.spec.to_dict(),
         }
 
@@ -76,8 +81,8 @@ class Method(LightningModule):
                 f"the checkpoint was trained on {data.name} ({len(data.attributes)} attributes, images {data.image_shape}), "
                 f"the data is {self.spec.name} ({len(self.spec.attributes)}, {self.spec.image_shape})"
             )
-        if about["arguments"] != dict(self.hparams):
-            raise UserError(f"the checkpoint's arguments {about['arguments']} differ from {dict(self.hparams)}")
+        if about["arguments"] != self.arguments:
+            raise UserError(f"the checkpoint's arguments {about['arguments']} differ from {self.arguments}")
 
 
 def _about(checkpoint: Any, path: object) -> dict[str, Any]:
@@ -113,7 +118,7 @@ def load_method(path: str | Path, cls: type[Method] | None = None, device: str |
     cls = cls or methods.METHODS.get(about["method"])
     if cls is None or cls.__name__ != about["method"]:
         raise UserError(f"{path} holds a {about['method']}, which is not known here: pass its class to load_method")
-    method = cls(**{key: value for key, value in about["arguments"].items() if not key.startswith("_")})
+    method = cls(**about["arguments"])
     method.prepare(DataSpec.from_dict(about["data"]))
     method.load_state_dict(checkpoint["state_dict"])
     return method.to(device).eval()

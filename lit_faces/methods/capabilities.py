@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from lit_faces.errors import UserError
+from lit_faces.objectives.gaussian import DiagonalGaussian
 
 
 @runtime_checkable
@@ -41,6 +42,14 @@ class BoundsLikelihood(Protocol):
     """Bounds log p(x|y) from below, in nats per image."""
 
     latent_dim: int
+
+    def posterior(self, images: Tensor, attributes: Tensor) -> DiagonalGaussian:
+        """q(z|x) or q(z|x, y), over (B, latent_dim)."""
+        ...
+
+    def likelihood(self, z: Tensor, attributes: Tensor) -> DiagonalGaussian:
+        """p(x|z) or p(x|z, y), over (B, C, H, W)."""
+        ...
 
     def elbo(self, images: Tensor, attributes: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """log p(x|z) and the divergence, each (B,), for one z an image made with noise (B, latent_dim)."""

@@ -1,0 +1,83 @@
+"""The command `lit-faces`: the verbs, each imported only when it is called."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from lit_faces.allocator import keep_freed_memory
+from lit_faces.errors import UserError
+
+LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
+
+USAGE = """usage: lit-faces VERB [options]
+
+Train and evaluate one method (LightningCLI; `lit-faces VERB --help` lists every setting):
+  fit        train:             lit-faces fit --config experiments/cmma/cmma.yaml
+  validate   evaluate on the validation split
+  test       evaluate on the test split, and write record.json
+  predict    reconstruct the test images
+
+Reproduce a paper:
+  reproduce  run a study:       lit-faces reproduce cmma --profile laptop
+  report     make its report again from the records
+  data       prepare and list data sets
+
+`lit-faces VERB --help` for more."""
+
+
+def _lightning(arguments: Sequence[str]) -> None:
+    from lit_faces.cli import run
+
+    run(arguments)
+
+
+def _reproduce(arguments: Sequence[str]) -> None:
+    from lit_faces.studies.verbs import reproduce
+
+    reproduce(arguments)
+
+
+def _report(arguments: Sequence[str]) -> None:
+    from lit_faces.studies.verbs import report
+
+    report(arguments)
+
+
+def _data(arguments: Sequence[str]) -> None:
+    import argparse
+
+    from lit_faces.data import verb
+
+    parser = argparse.ArgumentParser(prog="lit-faces data", description="Prepare and list data sets.")
+    verb.add_arguments(parser)
+    verb.run(parser.parse_args(arguments))
+
+
+VERBS: dict[str, Callable[[Sequence[str]], None]] = {"reproduce": _reproduce, "report": _report, "data": _data}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code: 2 for an error that the user can mend."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    verb, *rest = arguments
+    try:
+        if verb in LIGHTNING_VERBS:
+            keep_freed_memory()
+            _lightning(arguments)
+        elif verb in VERBS:
+            VERBS[verb](rest)
+        else:
+            raise UserError(f"there is no verb {verb!r}: use one of {', '.join((*LIGHTNING_VERBS, *VERBS))}")
+    except UserError as error:
+        print(f"lit-faces: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("lit-faces: interrupted; the same command resumes where it stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""`lit-faces fit | validate | test | predict`: LightningCLI with this suite's defaults."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
+
+import lit_faces.data.lfw
+#import lit_faces.data.synthetic
+import lit_faces.methods  # noqa: F401  (registers the short class names --model=CMMA, --data=LFW)
+from lit_faces.callbacks.exact_resume import AtomicCheckpointIO, EpochCheckpoint, EpochSeed
+from lit_faces.callbacks.likelihood_bounds import LikelihoodBounds
+from lit_faces.callbacks.losses import TrainingLosses
+from lit_faces.data.base import FaceDataModule
+from lit_faces.errors import UserError
+from lit_faces.methods.base import Method
+from lit_faces.run_folder import RunFolder, SaveRunConfig
+
+
+def fast_precision() -> str:
+    """bf16-mixed where the processor multiplies bf16 matrices quickly (AMX or AVX-512 BF16, recent GPUs), else 32-true."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    fast = capability.get("amx_tile", False) or capability.get("avx512_bf16", False)
+    return "bf16-mixed" if fast else "32-true"
+
+
+class LitFacesCLI(LightningCLI):
+    """One method, one data set and one run folder (`--trainer.default_root_dir`), which holds all that the run leaves.
+
+    `fit` resumes a run that was interrupted; a changed config in an old folder is refused.
+    """
+
+    folder: RunFolder
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The evaluation callbacks, each with its settings under its own name."""
+        parser.add_lightning_class_args(LikelihoodBounds, "bounds")
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_whole_seed)
+
+    def before_instantiate_classes(self) -> None:
+        """Settle the run's folder and logger, and refuse a folder that holds another run."""
+        config = self.config[self.subcommand]
+        self.folder = RunFolder.of(config)
+        if self.subcommand == "fit":
+            self.folder.open(self._plain_config())
+            if config.ckpt_path is None and self.folder.checkpoint.exists():
+                rank_zero_info(f"resuming {self.folder.checkpoint}")
+                config.ckpt_path = str(self.folder.checkpoint)
+        elif config.get("ckpt_path") is None:
+            config.ckpt_path = str(self.folder.checkpoint)
+        if config.get("ckpt_path") is not None and not Path(config.ckpt_path).is_file():
+            raise UserError(f"there is no checkpoint at {config.ckpt_path}: run `lit-faces fit` with the same config first")
+
+    def _plain_config(self) -> dict[str, Any]:
+        import yaml
+
+        parser = self._parser(self.subcommand)
+        text = parser.dump(self.config[self.subcommand], skip_none=False, skip_validation=True)
+        return dict(yaml.safe_load(text))
+
+
+def _whole_seed(seed: int | bool) -> int:
+    if isinstance(seed, bool):
+        raise UserError("seed_everything must be a whole number, so that the run can be repeated")
+    return seed
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run one Lightning verb. Raises UserError for what the user can mend; argument errors exit with code 2."""
+    # The data are in memory: workers would only copy them.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*There is a wandb run already in progress.*")
+    LitFacesCLI(
+        Method,
+        FaceDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        save_config_callback=SaveRunConfig,
+        trainer_defaults={
+            "precision": fast_precision(),
+            "num_sanity_val_steps": 0,
+            "use_distributed_sampler": False,
+            "plugins": [AtomicCheckpointIO()],
+            "callbacks": [EpochSeed(), TrainingLosses(), EpochCheckpoint()],
+        },
+        parser_kwargs={"prog": "lit-faces"},
+        auto_configure_optimizers=False,
+        args=list(arguments),
+    )

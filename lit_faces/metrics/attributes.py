@@ -1,0 +1,106 @@
+"""What a classifier sees in edited faces, and how good that classifier is."""
+
+from collections.abc import Sequence
+from math import nan, sqrt
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.functional.classification import multilabel_stat_scores
+
+from lit_faces.metrics.per_image import ImageRows, PerImageValues
+
+
+class AttributeHits(ImageRows):
+    """Whether a classifier sees the wanted value of one attribute in edited or generated faces.
+
+    Columns hit (1 if the probability lies on the wanted side of 1/2, else 0) and change_in_others (mean absolute change of
+    the probabilities of the other attributes against the unedited reconstruction; NaN without a reference or without other
+    attributes). `target` is the column of the edited attribute, `on` its wanted value; the columns in `tied` follow from
+    the target by logic (such as Blond Hair for Black Hair) and do not count as others.
+
+    Shapes: `update(index (B,), probabilities (B, A), reference (B, A) or None)`; `compute` gives PerImageValues.
+    Errors: ValueError for other shapes, a column that is not there, and in `compute` if no rank saw an image.
+    """
+
+    names = ("hit", "change_in_others")
+
+    def __init__(self, target: int, on: bool, tied: Sequence[int] = ()) -> None:
+        super().__init__(len(self.names))
+        self.target = target
+        self.on = on
+        self.tied = tuple(tied)
+
+    def update(self, index: Tensor, probabilities: Tensor, reference: Tensor | None = None) -> None:
+        """Add a batch: `index` (B,), `probabilities` and `reference` (B, A) in [0, 1]."""
+        apart = {self.target, *self.tied}
+        if probabilities.ndim != 2 or min(apart) < 0 or max(apart) >= probabilities.shape[1]:
+            raise ValueError(f"probabilities {tuple(probabilities.shape)} do not have all columns of {sorted(apart)}")
+        hit = (probabilities[:, self.target] > 0.5) == self.on
+        change = torch.full(hit.shape, nan, dtype=self.precision, device=probabilities.device)
+        if reference is not None:
+            if reference.shape != probabilities.shape:
+                raise ValueError(f"reference must be {tuple(probabilities.shape)}, got {tuple(reference.shape)}")
+            others = [column for column in range(probabilities.shape[1]) if column not in apart]
+            change = (probabilities.to(change) - reference.to(change))[:, others].abs().mean(1)
+        self.record(index, torch.stack((hit.to(change), change), -1))
+
+    def compute(self) -> PerImageValues:
+        """Hit and change in others for every image seen on any rank."""
+        return PerImageValues(self.names, *self.rows())
+
+
+class AccuracyValues(NamedTuple):
+    """Accuracy of every attribute (A,): fraction of right answers, and mean of that among the positives and negatives."""
+
+    accuracy: Tensor
+    balanced: Tensor
+
+
+class AttributeAccuracy(Metric):
+    """Accuracy and balanced accuracy of a binary classifier of many attributes.
+
+    Shapes: `update(logits (B, A), targets (B, A) in {0, 1})` with A `attributes`; `compute` gives AccuracyValues. Balanced
+    accuracy is NaN for an attribute that is always or never there.
+    Errors: ValueError or RuntimeError of torchmetrics for other shapes or targets.
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+
+    counts: Tensor
+
+    def __init__(self, attributes: int) -> None:
+        super().__init__()
+        self.attributes = attributes
+        self.add_state("counts", torch.zeros(attributes, 5, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        """Add a batch: `logits` (B, A), positive for "there"; `targets` (B, A) in {0, 1}."""
+        # Decided here: torchmetrics would take a batch of logits that happen to lie in [0, 1] for probabilities.
+        decided = (logits > 0).int()
+        scores = multilabel_stat_scores(decided, targets.int(), num_labels=self.attributes, average=None)
+        self.counts += scores.to(self.counts)
+
+    def compute(self) -> AccuracyValues:
+        """Accuracies over all batches and ranks, float64."""
+        hits, false_alarms, rejections, misses, _ = self.counts.cpu().double().unbind(-1)
+        accuracy = (hits + rejections) / (hits + false_alarms + rejections + misses)
+        balanced = (hits / (hits + misses) + rejections / (rejections + false_alarms)) / 2
+        return AccuracyValues(accuracy, balanced)
+
+
+def wilson_interval(hits: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson score interval of a proportion: (low, high), by default at 95 %.
+
+    Errors: ValueError unless 0 <= hits <= n and n > 0.
+    Source: Wilson (1927), Journal of the American Statistical Association 22, 209.
+    """
+    if n < 1 or not 0 <= hits <= n:
+        raise ValueError(f"hits must lie between 0 and n > 0, got {hits} of {n}")
+    rate, shrink = hits / n, 1 + z * z / n
+    centre = (rate + z * z / (2 * n)) / shrink
+    half = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / shrink
+    return max(0.0, centre - half), min(1.0, centre + half)

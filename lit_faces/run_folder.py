@@ -1,0 +1,126 @@
+"""The folder of one run: its config, its lock, its checkpoint and its logger."""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+import yaml
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.cli import SaveConfigCallback
+from pytorch_lightning.loggers import WandbLogger
+
+from lit_faces.errors import UserError
+from lit_faces.files import write_text
+
+# What may differ between two sittings of one run: where it runs, what it prints, how long it goes on, how it is evaluated.
+_FREE = {
+    "ckpt_path",
+    "weights_only",
+    "bounds",
+    "parzen",
+    "edits",
+    "samples",
+    "trainer.default_root_dir",
+    "trainer.logger",
+    "trainer.max_epochs",
+    "trainer.max_time",
+    "trainer.devices",
+    "trainer.accelerator",
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+    "trainer.log_every_n_steps",
+    "trainer.callbacks",
+    "data.init_args.root",
+}
+
+
+@dataclass
+class RunFolder:
+    """A run's folder. One process at a time trains in it."""
+
+    path: Path
+    _lock: IO[str] | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last whole epoch."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def config(self) -> Path:
+        """The config that the run was trained with."""
+        return self.path / "config.yaml"
+
+    @classmethod
+    def of(cls, config: Any) -> Self:
+        """The folder that a parsed config names, `runs/METHOD-DATA-seedN` if it names none; also settles its logger."""
+        trainer = config.trainer
+        if trainer.default_root_dir is None:
+            method, data = (c.class_path.rsplit(".", 1)[-1].lower() for c in (config.model, config.data))
+            trainer.default_root_dir = str(Path("runs") / f"{method}-{data}-seed{config.seed_everything}")
+        path = Path(trainer.default_root_dir)
+        if trainer.logger is None or trainer.logger is True:
+            trainer.logger = _logger("pytorch_lightning.loggers.CSVLogger", save_dir=str(path), name="logs")
+        return cls(path)
+
+    def open(self, config: dict[str, Any]) -> None:
+        """Take the folder for training. Raises UserError if another process has it or if it holds a different run."""
+        if int(os.environ.get("LOCAL_RANK", 0)) > 0:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / ".lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another process is training in {self.path}: wait for it or stop it") from error
+        if self.checkpoint.exists() and self.config.exists():
+            before = _flat(yaml.safe_load(self.config.read_text()))
+            now = _flat(config)
+            changed = [
+                f"{key}: {before.get(key)!r} -> {now.get(key)!r}"
+                for key in sorted({*before, *now})
+                if before.get(key) != now.get(key) and not _is_free(key)
+            ]
+            if changed:
+                raise UserError(
+                    f"{self.path} holds a run with another config ({'; '.join(changed)}): "
+                    "give another --trainer.default_root_dir, or remove the folder"
+                )
+
+
+def _logger(class_path: str, **arguments: Any) -> Any:
+    from jsonargparse import Namespace
+
+    return Namespace(class_path=class_path, init_args=Namespace(**arguments))
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(free + ".") for free in _FREE)
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat.update(_flat(inner, f"{prefix}.{key}" if prefix else str(key)))
+    return flat
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Writes `config.yaml` into the run's folder once training is about to start, and merges it into W&B's config."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "save_to_log_dir": False})
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Rank zero's part."""
+        if stage != "fit":
+            return
+        text = self.parser.dump(self.config, skip_none=False, skip_validation=True)
+        write_text(Path(trainer.default_root_dir) / "config.yaml", text)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.config.update(yaml.safe_load(text), allow_val_change=True)
