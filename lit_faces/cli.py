@@ -7,14 +7,18 @@ from typing import Any
 
 import torch
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from pytorch_lightning.utilities import rank_zero_info
 
 import lit_faces.data.lfw
-#import lit_faces.data.synthetic
+import lit_faces.data.synthetic
 import lit_faces.methods  # noqa: F401  (registers the short class names --model=CMMA, --data=LFW)
+from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.exact_resume import AtomicCheckpointIO, EpochCheckpoint, EpochSeed
 from lit_faces.callbacks.likelihood_bounds import LikelihoodBounds
 from lit_faces.callbacks.losses import TrainingLosses
+from lit_faces.callbacks.parzen_window import ParzenWindow
+from lit_faces.callbacks.record import Record
+from lit_faces.callbacks.sample_grid import SampleGrid
 from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
@@ -41,6 +45,9 @@ class LitFacesCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The evaluation callbacks, each with its settings under its own name."""
         parser.add_lightning_class_args(LikelihoodBounds, "bounds")
+        parser.add_lightning_class_args(ParzenWindow, "parzen")
+        parser.add_lightning_class_args(AttributeEdits, "edits")
+        parser.add_lightning_class_args(SampleGrid, "samples")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_whole_seed)
 
     def before_instantiate_classes(self) -> None:
@@ -55,7 +62,9 @@ class LitFacesCLI(LightningCLI):
         elif config.get("ckpt_path") is None:
             config.ckpt_path = str(self.folder.checkpoint)
         if config.get("ckpt_path") is not None and not Path(config.ckpt_path).is_file():
-            raise UserError(f"there is no checkpoint at {config.ckpt_path}: run `lit-faces fit` with the same config first")
+            raise UserError(
+                f"there is no checkpoint at {config.ckpt_path}: run `lit-faces fit` with the same config first"
+            )
 
     def _plain_config(self) -> dict[str, Any]:
         import yaml
@@ -88,7 +97,7 @@ def run(arguments: Sequence[str]) -> None:
             "num_sanity_val_steps": 0,
             "use_distributed_sampler": False,
             "plugins": [AtomicCheckpointIO()],
-            "callbacks": [EpochSeed(), TrainingLosses(), EpochCheckpoint()],
+            "callbacks": [EpochSeed(), TrainingLosses(), EpochCheckpoint(), Record()],
         },
         parser_kwargs={"prog": "lit-faces"},
         auto_configure_optimizers=False,

@@ -49,6 +49,16 @@ class RunFolder:
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
+    def record(self) -> Path:
+        """What the run measured."""
+        return self.path / "record.json"
+
+    @property
+    def per_image(self) -> Path:
+        """The measurements that have a value an image."""
+        return self.path / "per_image.csv"
+
+    @property
     def config(self) -> Path:
         """The config that the run was trained with."""
         return self.path / "config.yaml"
@@ -93,7 +103,7 @@ class RunFolder:
 def _logger(class_path: str, **arguments: Any) -> Any:
     from jsonargparse import Namespace
 
-    return Namespace(class_path=class_path, init_args=Namespace(**arguments))
+    return Namespace(class_path=class_path, init_args=Namespace(**arguments))  # type: ignore[no-untyped-call]
 
 
 def _is_free(key: str) -> bool:

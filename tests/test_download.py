@@ -19,6 +19,11 @@ CONTENT = bytes(range(256)) * 10_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
 class Handler(BaseHTTPRequestHandler):
     pages: dict[str, bytes] = {}  # noqa: RUF012 (filled by each test's own subclass)
 

@@ -185,7 +185,7 @@ def test_importance_weighted_bound_of_the_exact_posterior_is_the_likelihood(mode
 def test_importance_weighted_bound_grows_to_the_likelihood(model):
     torch.manual_seed(1)
     q = model.posterior(0.15, 2.0)
-    weights = model.log_weights(q, 60_000)
+    weights = model.log_weights(q, 20_000)
 
     def bound(samples):
         """Mean over disjoint groups, and the standard error of that mean, each (N,)."""
@@ -283,6 +283,16 @@ def test_attribute_accuracy_takes_small_logits_for_logits():
     metric.update(torch.tensor([[0.2, 0.4]]), torch.tensor([[1.0, 0.0]]))
     assert metric.compute().accuracy.tolist() == [1, 0]
     assert metric.compute().balanced.isnan().all()
+
+
+def test_attribute_accuracy_refuses_other_targets():
+    metric = AttributeAccuracy(2)
+    with pytest.raises(ValueError, match="0 or 1"):
+        metric.update(torch.zeros(1, 2), torch.tensor([[-1, 1]]))
+    with pytest.raises(ValueError, match="must be"):
+        metric.update(torch.zeros(1, 3), torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="must be"):
+        metric.update(torch.zeros(2, 2), torch.zeros(1, 2))
 
 
 def test_wilson_interval():

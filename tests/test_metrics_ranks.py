@@ -1,6 +1,7 @@
 """Every metric gives on two ranks, with shards of different size or none at all, what it gives on one."""
 
 from datetime import timedelta
+from multiprocessing import set_forkserver_preload
 
 import pytest
 import torch
@@ -88,7 +89,8 @@ def work(rank, folder):
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    multiprocessing.spawn(work, (str(folder),), nprocs=RANKS)
+    set_forkserver_preload(["torchmetrics"])  # imported once, not once a rank
+    multiprocessing.start_processes(work, (str(folder),), nprocs=RANKS, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt") for rank in range(RANKS)]
 
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from lit_faces.callbacks.measurement import Evaluation, Measurement, columns
 from lit_faces.data.batch import Batch
+from lit_faces.methods.capabilities import BoundsLikelihood
 from lit_faces.metrics.likelihood import EvidenceLowerBound, ImportanceWeightedBound
 from lit_faces.metrics.noise import ImageNoise
 from lit_faces.metrics.per_image import PerImage
-from lit_faces.methods.capabilities import BoundsLikelihood
 from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, PIXEL_LOG_VARIANCE
 
 # Importance samples that are decoded at once.

@@ -39,7 +39,7 @@ class TrainingLosses(Callback):
         self._first_bad = torch.where(bad, batch_idx, self._first_bad)
         self._batches += 1
         last = batch_idx + 1 == trainer.num_training_batches
-        if last or (batch_idx + 1) % trainer.log_every_n_steps == 0:
+        if last or (batch_idx + 1) % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._report(trainer, pl_module, batch_idx)
             self._sums = None
 

@@ -133,6 +133,8 @@ class FaceDataModule(LightningDataModule):
             std=tuple(std.tolist()),
             low=tuple(low.tolist()),
             high=tuple(high.tolist()),
+            # Signed scores are split at 0, values that are never negative (0 and 1, say) half way.
+            threshold=tuple(torch.where(raw.amin(0) < 0, 0.0, raw.amax(0) / 2).tolist()),
             manifest={**loaded.manifest, "limit": self.limit, "rows": {name: len(f) for name, f in splits.items()}},
         )
         standardised = {

@@ -24,13 +24,23 @@ class Batch(NamedTuple):
     row: Tensor
 
 
+def column_of(name: str, attributes: Sequence[str], data: str) -> int:
+    """Column of an attribute. Raises UserError with the closest names if the data set `data` has no such attribute."""
+    if name in attributes:
+        return attributes.index(name)
+    close = get_close_matches(name, attributes, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    raise UserError(f"{data} has no attribute {name!r}: {hint}it has {', '.join(attributes)}")
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """What a method must know of its data, kept in every checkpoint.
 
-    `image_shape` is (C, H, W), pixels in [0, 1]; `mean`, `std`, `low` and `high` are one number an attribute, in the raw
-    units of the data set, measured on the train split. `low` and `high` (5th and 95th percentile) are the values for
-    "reset" and "set". `manifest` says where the images come from (source, checksum, crop, split sizes).
+    `image_shape` is (C, H, W), pixels in [0, 1]; `mean`, `std`, `low`, `high` and `threshold` are one number an attribute, in
+    the raw units of the data set, measured on the train split. `low` and `high` (5th and 95th percentile) are the values for
+    "reset" and "set"; above `threshold` an attribute counts as present. `manifest` says where the images come from (source,
+    checksum, crop, split sizes).
     """
 
     name: str
@@ -40,19 +50,21 @@ class DataSpec:
     std: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    threshold: tuple[float, ...]
     manifest: dict[str, Any] = field(default_factory=dict)
 
     def standardise(self, raw: Tensor) -> Tensor:
         """Raw attribute values (..., A) to the standardised ones that methods see."""
         return (raw - torch.tensor(self.mean)) / torch.tensor(self.std)
 
+    def binary(self, standardised: Tensor) -> Tensor:
+        """Which attributes are present: bool, of the shape (..., A) of the standardised values."""
+        raw = standardised * torch.tensor(self.std).to(standardised) + torch.tensor(self.mean).to(standardised)
+        return raw > torch.tensor(self.threshold).to(standardised)
+
     def position(self, name: str) -> int:
         """Column of an attribute. Raises UserError with the closest names if there is no such attribute."""
-        if name in self.attributes:
-            return self.attributes.index(name)
-        close = get_close_matches(name, self.attributes, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(close)}? " if close else ""
-        raise UserError(f"{self.name} has no attribute {name!r}: {hint}it has {', '.join(self.attributes)}")
+        return column_of(name, self.attributes, self.name)
 
     def standard_value(self, name: str, on: bool) -> float:
         """Standardised value of an attribute that is set (95th percentile of train) or reset (5th percentile)."""

@@ -28,7 +28,8 @@ class _Look:
         for name, colour in HAIR.items():
             hair = mix(hair, rgb(colour), column(name))
         self.hair = hair
-        self.hair_dark = hair * 0.68
+        # Darker towards a purer colour: shaded blond is golden, not olive.
+        self.hair_dark = hair * (0.42 + 0.36 * hair)
         self.male, self.female = p["Male"], 1 - p["Male"]
         self.haired = 1 - p["Bald"]
         self.half_width = 0.53 + 0.04 * p["face_width"] + 0.015 * self.male
@@ -158,7 +159,7 @@ def _brows(s: Sheet, p: Params, look: _Look) -> None:
     )
     half = 0.020 + 0.010 * look.male + 0.045 * bushy
     d = both((s.v - line).abs_() - half * (1 - 1.5 * du), du.abs() - 0.145 - 0.02 * bushy)
-    s.paint(d, look.hair * 0.55)
+    s.paint(d, look.hair_dark * 0.85)
 
 
 def _nose(s: Sheet, p: Params, look: _Look) -> None:
@@ -213,8 +214,8 @@ def _goatee(s: Sheet, p: Params, look: _Look) -> None:
     s = s.window(0.26, 0.5, 0.95)
     chin = look.middle + look.half_height
     d = ellipse(s.fu, s.v - chin + 0.05, 0.20, 0.15)
-    s.paint(d, look.hair * 0.5, p["Goatee"])
-    s.paint(d + 0.03, look.hair * 0.85, p["Goatee"])
+    s.paint(d, look.hair_dark * 0.8, p["Goatee"])
+    s.paint(d + 0.03, look.hair * 0.9, p["Goatee"])
 
 
 def _mustache(s: Sheet, p: Params, look: _Look) -> None:
@@ -224,8 +225,8 @@ def _mustache(s: Sheet, p: Params, look: _Look) -> None:
     line = look.nose_v + 0.075 + 0.03 * p["Big Nose"] + 0.055 * across
     half = 0.035 + 0.040 * (1 - across).clamp_(min=0)
     d = both((s.v - line).abs_() - half, au - 0.27)
-    s.paint(d, look.hair * 0.5, p["Mustache"])
-    s.paint(d + 0.025, look.hair * 0.85, p["Mustache"])
+    s.paint(d, look.hair_dark * 0.8, p["Mustache"])
+    s.paint(d + 0.025, look.hair * 0.9, p["Mustache"])
 
 
 def _hair(s: Sheet, p: Params, look: _Look) -> None:

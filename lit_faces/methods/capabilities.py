@@ -60,6 +60,15 @@ class BoundsLikelihood(Protocol):
         ...
 
 
+@runtime_checkable
+class Classifies(Protocol):
+    """Tells which attributes a face has."""
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Probability (B, A) of each attribute, from images (B, C, H, W) in [0, 1]."""
+        ...
+
+
 def require(method: object, capability: type, name: str) -> None:
     """Raises UserError if a method lacks a capability (a GAN has no posterior, so it cannot edit, say)."""
     if not isinstance(method, capability):

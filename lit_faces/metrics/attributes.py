@@ -7,7 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.classification import multilabel_stat_scores
 
 from lit_faces.metrics.per_image import ImageRows, PerImageValues
 
@@ -61,9 +60,9 @@ class AccuracyValues(NamedTuple):
 class AttributeAccuracy(Metric):
     """Accuracy and balanced accuracy of a binary classifier of many attributes.
 
-    Shapes: `update(logits (B, A), targets (B, A) in {0, 1})` with A `attributes`; `compute` gives AccuracyValues. Balanced
-    accuracy is NaN for an attribute that is always or never there.
-    Errors: ValueError or RuntimeError of torchmetrics for other shapes or targets.
+    Shapes: `update(logits (B, A), targets (B, A) in {0, 1})` with A `attributes`, B may be 0; `compute` gives
+    AccuracyValues. Balanced accuracy is NaN for an attribute that is always or never there.
+    Errors: ValueError for other shapes or targets.
     """
 
     is_differentiable = False
@@ -74,22 +73,29 @@ class AttributeAccuracy(Metric):
 
     def __init__(self, attributes: int) -> None:
         super().__init__()
-        self.attributes = attributes
-        self.add_state("counts", torch.zeros(attributes, 5, dtype=torch.int64), dist_reduce_fx="sum")
+        # Answers by truth, answer and attribute.
+        self.add_state("counts", torch.zeros(2, 2, attributes, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Add a batch: `logits` (B, A), positive for "there"; `targets` (B, A) in {0, 1}."""
-        # Decided here: torchmetrics would take a batch of logits that happen to lie in [0, 1] for probabilities.
-        decided = (logits > 0).int()
-        scores = multilabel_stat_scores(decided, targets.int(), num_labels=self.attributes, average=None)
-        self.counts += scores.to(self.counts)
+        # Not by torchmetrics: it takes logits that happen to lie in [0, 1] for probabilities and refuses an empty batch.
+        attributes = self.counts.shape[-1]
+        if logits.shape != targets.shape or logits.shape[1:] != (attributes,):
+            raise ValueError(
+                f"logits and targets must be (B, {attributes}), got {tuple(logits.shape)} and {tuple(targets.shape)}"
+            )
+        answer, truth = logits > 0, targets == 1
+        if not (truth | (targets == 0)).all():
+            raise ValueError("targets must be 0 or 1")
+        for row, there in enumerate((~truth, truth)):
+            for column, said in enumerate((~answer, answer)):
+                self.counts[row, column] += (there & said).sum(0)
 
     def compute(self) -> AccuracyValues:
         """Accuracies over all batches and ranks, float64."""
-        hits, false_alarms, rejections, misses, _ = self.counts.cpu().double().unbind(-1)
-        accuracy = (hits + rejections) / (hits + false_alarms + rejections + misses)
-        balanced = (hits / (hits + misses) + rejections / (rejections + false_alarms)) / 2
-        return AccuracyValues(accuracy, balanced)
+        counts = self.counts.cpu().double()
+        right, truths = torch.stack((counts[0, 0], counts[1, 1])), counts.sum(1)
+        return AccuracyValues(right.sum(0) / truths.sum(0), (right / truths).mean(0))
 
 
 def wilson_interval(hits: float, n: int, z: float = 1.96) -> tuple[float, float]:

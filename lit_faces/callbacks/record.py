@@ -1,0 +1,133 @@
+"""`record.json`: all that a run measured, and what it was measured with."""
+
+import csv
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from lit_faces.callbacks.measurement import Evaluates
+from lit_faces.files import replacing, sha256_of, write_json
+from lit_faces.methods.base import Method, read_checkpoint
+from lit_faces.run_folder import RunFolder
+
+PACKAGES = ("lit_faces", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy", "scikit-learn")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, processor and accelerator."""
+    cuda = torch.cuda.is_available()
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "accelerator": torch.cuda.get_device_name() if cuda else "none",
+    }
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+class Record(Callback):
+    """Keeps the training time in the checkpoint, and writes `record.json` and `per_image.csv` after testing.
+
+    The record holds every measurement of the evaluation callbacks with its n, standard error, unit and settings, and the
+    config, data, checkpoint and package versions that they came from.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._sittings = 0
+        self._epoch_start = 0.0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count one more sitting."""
+        self._sittings += 1
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._epoch_start = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock (the validation is within the epoch)."""
+        self._seconds += time.perf_counter() - self._epoch_start
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add what the training took."""
+        checkpoint["training"] = {
+            "seconds": self._seconds,
+            "sittings": self._sittings,
+            "epochs": trainer.current_epoch + 1,
+            "batches": int((trainer.current_epoch + 1) * trainer.num_training_batches),
+            "devices": trainer.world_size,
+            "precision": str(trainer.precision),
+            **environment(),
+        }
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Go on counting."""
+        self._seconds = checkpoint["training"]["seconds"]
+        self._sittings = checkpoint["training"]["sittings"]
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock of the evaluation."""
+        self._epoch_start = time.perf_counter()
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the record."""
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        evaluations = [c.evaluation for c in callbacks if isinstance(c, Evaluates) and c.evaluation is not None]
+        if not trainer.is_global_zero or not evaluations:
+            return
+        assert isinstance(pl_module, Method)
+        folder = RunFolder(Path(trainer.default_root_dir))
+        spec = pl_module.spec
+        config = folder.config.read_text() if folder.config.exists() else ""
+        training = read_checkpoint(Path(str(trainer.ckpt_path)))["training"] if trainer.ckpt_path else {}
+        write_json(
+            folder.record,
+            {
+                "method": type(pl_module).__name__,
+                "arguments": pl_module.arguments,
+                "seed": int(os.environ.get("PL_GLOBAL_SEED", "0")),
+                "parameters": sum(p.numel() for p in pl_module.parameters()),
+                "data": {"name": spec.name, "manifest": spec.manifest, "manifest_sha256": sha256_of(spec.manifest)},
+                "config_sha256": sha256_of(config),
+                "training": training,
+                "evaluation": {
+                    "seconds": time.perf_counter() - self._epoch_start,
+                    "devices": trainer.world_size,
+                    "precision": str(trainer.precision),
+                    **environment(),
+                },
+                "measurements": [vars(m) for evaluation in evaluations for m in evaluation.measurements],
+                "curves": {name: curve for evaluation in evaluations for name, curve in evaluation.curves.items()},
+            },
+        )
+        per_image = {name: values for evaluation in evaluations for name, values in evaluation.per_image.items()}
+        if per_image:
+            _write_per_image(folder.per_image, per_image)
+
+
+def _write_per_image(path: Path, per_image: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+    rows: dict[int, dict[str, float]] = {}
+    for name, (index, values) in per_image.items():
+        for row, value in zip(index.tolist(), values.tolist(), strict=True):
+            rows.setdefault(row, {})[name] = value
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["row", *per_image])
+        writer.writeheader()
+        writer.writerows({"row": row, **values} for row, values in sorted(rows.items()))

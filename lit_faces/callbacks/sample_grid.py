@@ -1,0 +1,49 @@
+"""A picture of what the method does so far, every few epochs."""
+
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import WandbLogger
+from torchvision.utils import make_grid
+
+from lit_faces.data.base import FaceDataModule, to_unit_range
+from lit_faces.data.batch import Batch
+from lit_faces.images import save_png, to_pil
+from lit_faces.methods.capabilities import Generates, Reconstructs
+from lit_faces.metrics.noise import ImageNoise
+
+
+class SampleGrid(Callback):
+    """Writes `samples/epoch-NNNN.png`: validation faces, their reconstructions if there are any, and faces drawn from their
+    attributes, one row each; W&B gets the same picture. Every `every_n_epochs` epochs (0: never) and after the last one.
+    """
+
+    def __init__(self, every_n_epochs: int = 10, faces: int = 8, seed: int = 3) -> None:
+        self.every_n_epochs, self.faces, self.seed = every_n_epochs, faces, seed
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, if it is time."""
+        epoch = trainer.current_epoch + 1
+        due = self.every_n_epochs and (epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not (due and trainer.training and trainer.is_global_zero and isinstance(pl_module, Generates)):
+            return
+        if not isinstance(data, FaceDataModule):
+            return
+        stored = data.splits["validation"][: self.faces]
+        device = pl_module.device
+        batch = to_unit_range(
+            Batch(*(t.to(device) for t in (stored.images, stored.attributes, stored.identity, stored.index)))
+        )
+        noise = ImageNoise(self.seed, batch.row, pl_module.noise_dim).draw(1)[:, 0].to(device)
+        rows = [batch.images]
+        with trainer.precision_plugin.forward_context():
+            if isinstance(pl_module, Reconstructs):
+                rows.append(pl_module.reconstruct(batch.images, batch.attributes))
+            rows.append(pl_module.generate(batch.attributes, noise))
+        grid = make_grid(torch.cat(rows).float().cpu(), nrow=len(batch.images))
+        save_png(grid, Path(trainer.default_root_dir) / "samples" / f"epoch-{epoch:04d}.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image("samples", [to_pil(grid)], caption=["faces, reconstructions, faces from attributes"])

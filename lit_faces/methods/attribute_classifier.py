@@ -1,0 +1,48 @@
+"""The independent classifier that judges edited and generated faces."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.methods.base import Method
+from lit_faces.networks.classifier import AttributeNet
+
+
+class AttributeClassifier(Method):
+    """One sigmoid an attribute, trained on real training faces with random mirroring; no paper has it, so it is ours.
+
+    A real-valued attribute counts as present above its threshold (`DataSpec.threshold`). Adam with weight decay.
+    """
+
+    def __init__(
+        self, width: int = 32, dropout: float = 0.3, learning_rate: float = 1e-3, weight_decay: float = 1e-4
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.width, self.dropout = width, dropout
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+
+    def build(self, spec: DataSpec) -> None:
+        """The network."""
+        self.network = AttributeNet(spec.image_shape[0], len(spec.attributes), self.width, self.dropout)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Probability (B, A) of each attribute, from images (B, C, H, W) in [0, 1]."""
+        return self.logits(images).sigmoid()
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logit (B, A) of each attribute."""
+        logits: Tensor = self.network(images - 0.5)
+        return logits
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Binary cross-entropy, mean over images and attributes."""
+        mirror = torch.rand(len(batch.images), 1, 1, 1, device=batch.images.device) < 0.5
+        images = torch.where(mirror, batch.images.flip(3), batch.images)
+        target = self.spec.binary(batch.attributes).float()
+        return {"loss": F.binary_cross_entropy_with_logits(self.logits(images), target)}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam with decoupled weight decay."""
+        return torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
