@@ -3,9 +3,10 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
+from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
 
@@ -34,6 +35,29 @@ def fast_precision() -> str:
     return "bf16-mixed" if fast else "32-true"
 
 
+_EXPECTED_WARNINGS = (
+    # The data are in memory: workers would only copy them.
+    ".*does not have many workers.*",
+    # Losses are logged at the end of a short epoch too.
+    ".*is smaller than the logging interval.*",
+    # `args` is what came from the command line.
+    "LightningCLI's args parameter.*",
+    # Lightning's own use of torch.
+    ".*LeafSpec.*is deprecated.*",
+)
+
+
+class OneLineParser(LightningArgumentParser):
+    """Says what is wrong with an argument in one line, by its key."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise UserError in place of printing every option."""
+        noise = ("Does not validate", "Subtypes:", "Errors:", "Given value", "- Expected a <class 'NoneType'>")
+        lines = (line.strip() for line in str(message).splitlines())
+        text = " ".join(line.removeprefix("- ") for line in lines if line and not line.startswith(noise))
+        raise UserError(f"{text} (lit-faces VERB --help lists every option)") from ex
+
+
 class LitFacesCLI(LightningCLI):
     """One method, one data set and one run folder (`--trainer.default_root_dir`), which holds all that the run leaves.
 
@@ -49,6 +73,12 @@ class LitFacesCLI(LightningCLI):
         parser.add_lightning_class_args(AttributeEdits, "edits")
         parser.add_lightning_class_args(SampleGrid, "samples")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_whole_seed)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Lightning's trainer, with checkpoints that are whole or absent."""
+        plugins = self._get(self.config_init, "trainer").plugins or []
+        plugins = [*plugins] if isinstance(plugins, list) else [plugins]
+        return super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
 
     def before_instantiate_classes(self) -> None:
         """Settle the run's folder and logger, and refuse a folder that holds another run."""
@@ -82,9 +112,8 @@ def _whole_seed(seed: int | bool) -> int:
 
 def run(arguments: Sequence[str]) -> None:
     """Run one Lightning verb. Raises UserError for what the user can mend; argument errors exit with code 2."""
-    # The data are in memory: workers would only copy them.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*There is a wandb run already in progress.*")
+    for message in _EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
     LitFacesCLI(
         Method,
         FaceDataModule,
@@ -96,9 +125,9 @@ def run(arguments: Sequence[str]) -> None:
             "precision": fast_precision(),
             "num_sanity_val_steps": 0,
             "use_distributed_sampler": False,
-            "plugins": [AtomicCheckpointIO()],
             "callbacks": [EpochSeed(), TrainingLosses(), EpochCheckpoint(), Record()],
         },
+        parser_class=OneLineParser,
         parser_kwargs={"prog": "lit-faces"},
         auto_configure_optimizers=False,
         args=list(arguments),

@@ -89,7 +89,7 @@ def test_one_sample_has_a_closed_form():
 def test_chunks_and_memory_layout_do_not_matter():
     images, samples = faces(4, 20)
     one = measure(images, [samples], (10, 20))
-    many = measure(images, chunked(samples, 3, 1, 8, 8), (10, 20))  # 8 straddles the count 10
+    many = measure(images, chunked(samples, 3, 0, 1, 8, 8), (10, 20))  # 8 straddles the count 10
     last = samples.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, (4, 20))
     other = measure(images.contiguous(memory_format=torch.channels_last), last.split(7, 1), (10, 20))
     for estimate in (many, other):

@@ -99,8 +99,8 @@ _PERSON = (
     "hair colour",
 )
 _PICTURE = ("Smiling", "Mouth Wide Open", "Mustache", "Goatee", "Bangs", "Wearing Hat", "Rosy Cheeks", "eyewear")
-# So many pixels are drawn together (16 images of 64 by 64): their planes then stay in a processor's cache.
-_CHUNK_PIXELS = 16 * 64 * 64
+# So many pixels are drawn together (64 images of 64 by 64): their planes then stay in a processor's cache.
+_CHUNK_PIXELS = 64 * 64 * 64
 
 
 @dataclass(frozen=True)

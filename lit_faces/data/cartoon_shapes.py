@@ -93,9 +93,10 @@ def _body(s: Sheet, p: Params, look: _Look) -> None:
 
 
 def _head(s: Sheet, p: Params, look: _Look) -> None:
-    ear = ellipse(s.u.abs() - look.half_width, s.v - 0.07, 0.085, 0.13 + 0.02 * p["ear_size"])
-    s.paint(ear, look.line)
-    s.paint(ear + 0.03, look.skin_dark)
+    sides = s.window(0.7, -0.1, 0.24)
+    ear = ellipse(sides.u.abs() - look.half_width, sides.v - 0.07, 0.085, 0.13 + 0.02 * p["ear_size"])
+    sides.paint(ear, look.line)
+    sides.paint(ear + 0.03, look.skin_dark)
     # The width at the chin: narrow for women, square for men.
     down = ((s.v - look.middle) / look.half_height).clamp_(min=0).square_()
     jaw = 0.06 * p["jaw"] + 0.42 * look.female - 0.45 * look.male
@@ -104,8 +105,9 @@ def _head(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(d, look.line)
     s.paint(d + 0.028, look.skin_dark)
     s.paint(d + 0.085, look.skin, blur=0.11)
-    shine = ellipse(s.u + 0.17, s.v + 0.34, 0.13, 0.07)
-    s.paint(shine, mix(look.skin, rgb(WHITE), 0.75), p["Bald"] * 0.85, blur=0.05)
+    top = s.window(0.35, -0.46, -0.22)
+    shine = ellipse(top.u + 0.17, top.v + 0.34, 0.13, 0.07)
+    top.paint(shine, mix(look.skin, rgb(WHITE), 0.75), p["Bald"] * 0.85, blur=0.05)
 
 
 def _age(s: Sheet, p: Params, look: _Look) -> None:

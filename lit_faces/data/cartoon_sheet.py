@@ -31,7 +31,7 @@ def mix(a: Tensor, b: Tensor, weight: Tensor | float) -> Tensor:
 def ellipse(du: Tensor, dv: Tensor, ru: Tensor | float, rv: Tensor | float) -> Tensor:
     """Signed distance to an ellipse around the origin of (du, dv), exact to first order where the radii are equal."""
     mean = (ru + rv) / 4
-    return ((du / ru).square_() + (dv / rv).square_()).sub_(1).mul_(mean)
+    return (du * (1 / ru)).square_().add_((dv * (1 / rv)).square_()).sub_(1).mul_(mean)
 
 
 def both(d: Tensor, other: Tensor) -> Tensor:
@@ -85,8 +85,7 @@ class Sheet:
     def paint(self, d: Tensor, colour: Tensor, opacity: Tensor | float = 1.0, blur: float = 0.0) -> None:
         """Lay a colour over a shape; its edge is one pixel wide, or `blur` face units if that is more."""
         sharp = self.sharp if blur == 0 else torch.clamp(self.sharp, max=1 / blur)
-        self.lay((d * -sharp).add_(0.5).clamp_(0, 1).mul_(opacity), colour)
-
-    def lay(self, alpha: Tensor, colour: Tensor) -> None:
-        """Lay a colour with a coverage (n, H, W) in [0, 1]."""
+        alpha = (d * -sharp).add_(0.5).clamp_(0, 1)
+        if isinstance(opacity, Tensor) or opacity != 1:
+            alpha.mul_(opacity)
         self.image.lerp_(colour.expand(len(alpha), 3, 1, 1), alpha.unsqueeze(1))
