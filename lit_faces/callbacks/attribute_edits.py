@@ -116,8 +116,10 @@ class AttributeEdits(Callback):
             return
         measurements: list[Measurement] = []
         totals: dict[str, list[float]] = {}
+        per_image = {}
         for (kind, name), metric in self._hits.items():
             values = metric.compute()
+            per_image[f"{kind}_hit/{name}"] = (values.index, values.column("hit"))
             means, errors = values.mean().tolist(), values.standard_error().tolist()
             names = {"edit": ("edit_accuracy", "edit_change_in_others"), "generation": ("generation_accuracy",)}
             for metric_name, mean, error in zip(names.get(kind, ("unedited_rate",)), means, errors, strict=False):
@@ -128,7 +130,7 @@ class AttributeEdits(Callback):
             unit = "mean absolute change of probability" if metric_name.endswith("others") else "share of faces"
             mean = sum(parts) / len(parts)
             measurements.append(Measurement(metric_name, mean, None, len(parts), unit, {"mean_over": "edits"}))
-        self.evaluation = Evaluation(tuple(measurements))
+        self.evaluation = Evaluation(tuple(measurements), per_image)
         for metric_name, parts in totals.items():
             value = torch.tensor(sum(parts) / len(parts))
             pl_module.log(f"test/{metric_name}", value, rank_zero_only=True)

@@ -119,15 +119,19 @@ class Record(Callback):
         )
         per_image = {name: values for evaluation in evaluations for name, values in evaluation.per_image.items()}
         if per_image:
-            _write_per_image(folder.per_image, per_image)
+            faces = trainer.datamodule.splits["test"]  # type: ignore[attr-defined]
+            identity = dict(zip(faces.index.tolist(), faces.identity.tolist(), strict=True))
+            _write_per_image(folder.per_image, per_image, identity)
 
 
-def _write_per_image(path: Path, per_image: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+def _write_per_image(
+    path: Path, per_image: dict[str, tuple[torch.Tensor, torch.Tensor]], identity: dict[int, int]
+) -> None:
     rows: dict[int, dict[str, float]] = {}
     for name, (index, values) in per_image.items():
         for row, value in zip(index.tolist(), values.tolist(), strict=True):
             rows.setdefault(row, {})[name] = value
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["row", *per_image])
+        writer = csv.DictWriter(file, ["row", "identity", *per_image])
         writer.writeheader()
-        writer.writerows({"row": row, **values} for row, values in sorted(rows.items()))
+        writer.writerows({"row": row, "identity": identity[row], **values} for row, values in sorted(rows.items()))

@@ -170,10 +170,10 @@ def _attributes(chance: dict[str, Tensor], correlation: float) -> Tensor:
     value["Mouth Closed"] = 1 - value["Mouth Wide Open"]
     value["Eyeglasses"], value["Sunglasses"] = choose("eyewear", (0.2, 0.12), (0.1 + 0.4 * senior, 0.15 - 0.1 * senior))
     value["No Eyewear"] = 1 - value["Eyeglasses"] - value["Sunglasses"]
-    # Women lose their beards by halfway, the default correlation.
-    beard = male + female * max(0.0, 1 - 2 * correlation)
-    value["Mustache"] = decide("Mustache", 0.2, 0.35 * male) * beard.ceil()
-    value["Goatee"] = decide("Goatee", 0.2, male * (0.15 + 0.4 * value["Mustache"])) * beard.ceil()
+    # From halfway, the default of the data set, women have no beards.
+    beard = male if correlation >= 0.5 else torch.ones_like(male)
+    value["Mustache"] = decide("Mustache", 0.2, 0.35 * male) * beard
+    value["Goatee"] = decide("Goatee", 0.2, male * (0.15 + 0.4 * value["Mustache"])) * beard
     value["Bangs"] = decide("Bangs", 0.3, 0.12 + 0.33 * female) * (1 - bald)
     value["Wearing Hat"] = decide("Wearing Hat", 0.15, 0.1 + 0.1 * male)
     value["Rosy Cheeks"] = decide("Rosy Cheeks", 0.25, 0.05 + 0.3 * smiling + 0.15 * female)

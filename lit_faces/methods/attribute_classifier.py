@@ -16,7 +16,7 @@ class AttributeClassifier(Method):
     """
 
     def __init__(
-        self, width: int = 32, dropout: float = 0.3, learning_rate: float = 1e-3, weight_decay: float = 1e-4
+        self, width: float = 1.0, dropout: float = 0.3, learning_rate: float = 1e-3, weight_decay: float = 1e-4
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)

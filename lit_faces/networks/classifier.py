@@ -6,10 +6,10 @@ from torch import Tensor, nn
 class AttributeNet(nn.Module):
     """Images (B, C, S, S) to one logit an attribute (B, A): four stride-2 convolutions, each with batch normalisation."""
 
-    def __init__(self, channels: int, attributes: int, width: int = 32, dropout: float = 0.3) -> None:
+    def __init__(self, channels: int, attributes: int, width: float = 1.0, dropout: float = 0.3) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for out in (width, 2 * width, 4 * width, 8 * width):
+        for out in (max(4, round(base * width)) for base in (64, 128, 256, 512)):
             layers += [nn.Conv2d(channels, out, 4, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
             channels = out
         self.convolutions = nn.Sequential(*layers)
