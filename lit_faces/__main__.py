@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from lit_faces.allocator import keep_freed_memory
 from lit_faces.errors import UserError
+from lit_faces.processes import end_with_parent
 
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if arguments else 2
+    end_with_parent()
     verb, *rest = arguments
     try:
         if verb in LIGHTNING_VERBS:

@@ -1,0 +1,52 @@
+"""Child processes that end when their parent does."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from lit_faces.errors import UserError
+
+_PARENT = "LIT_FACES_PARENT"
+# From Linux's prctl.h.
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """In a child made by `run_verb`: be terminated when the parent dies, even by SIGKILL (Linux; elsewhere nothing)."""
+    parent = os.environ.pop(_PARENT, None)
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):
+        sys.exit(143)
+
+
+def run_verb(arguments: Sequence[str]) -> None:
+    """Run one verb of `lit-faces` in a process of its own and wait for it.
+
+    A termination signal is passed on. Raises KeyboardInterrupt if the child was interrupted, UserError if it failed; the child
+    has printed why.
+    """
+    command = [sys.executable, "-m", "lit_faces", *arguments]
+    child = subprocess.Popen(command, env={**os.environ, _PARENT: str(os.getpid())})
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        # The terminal has interrupted the child too: let it stop in order.
+        child.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if code in (130, 143, -signal.SIGINT, -signal.SIGTERM):
+        raise KeyboardInterrupt
+    if code:
+        raise UserError(f"`lit-faces {arguments[0]}` ended with code {code}; its last lines above say why")
