@@ -1,19 +1,24 @@
 """`lit-faces fit | validate | test | predict`: LightningCLI with this suite's defaults."""
 
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+import yaml
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import lit_faces.data.lfw
 import lit_faces.data.synthetic
 import lit_faces.methods  # noqa: F401  (registers the short class names --model=CMMA, --data=LFW)
 from lit_faces.callbacks.attribute_edits import AttributeEdits
+from lit_faces.callbacks.classifier_accuracy import ClassifierAccuracy
 from lit_faces.callbacks.exact_resume import AtomicCheckpointIO, EpochCheckpoint, EpochSeed
 from lit_faces.callbacks.likelihood_bounds import LikelihoodBounds
 from lit_faces.callbacks.losses import TrainingLosses
@@ -22,6 +27,7 @@ from lit_faces.callbacks.record import Record
 from lit_faces.callbacks.sample_grid import SampleGrid
 from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
+from lit_faces.loggers import finished_wandb_run, settle_loggers
 from lit_faces.methods.base import Method
 from lit_faces.run_folder import RunFolder, SaveRunConfig
 
@@ -47,15 +53,22 @@ _EXPECTED_WARNINGS = (
 )
 
 
+_HINT = " (lit-faces VERB --help lists every option)"
+
+
 class OneLineParser(LightningArgumentParser):
-    """Says what is wrong with an argument in one line, by its key."""
+    """Says what is wrong with an argument in one line, by its key; takes no abbreviated key."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise UserError in place of printing every option."""
         noise = ("Does not validate", "Subtypes:", "Errors:", "Given value", "- Expected a <class 'NoneType'>")
         lines = (line.strip() for line in str(message).splitlines())
         text = " ".join(line.removeprefix("- ") for line in lines if line and not line.startswith(noise))
-        raise UserError(f"{text} (lit-faces VERB --help lists every option)") from ex
+        # The parser of a verb has put the hint already.
+        raise UserError(text.removesuffix(_HINT) + _HINT) from ex
 
 
 class LitFacesCLI(LightningCLI):
@@ -84,8 +97,10 @@ class LitFacesCLI(LightningCLI):
         """Settle the run's folder and logger, and refuse a folder that holds another run."""
         config = self.config[self.subcommand]
         self.folder = RunFolder.of(config)
+        text = self._parser(self.subcommand).dump(config, skip_none=False, skip_validation=True)
+        self.save_config_kwargs["text"] = text
         if self.subcommand == "fit":
-            self.folder.open(self._plain_config())
+            self.folder.open(yaml.safe_load(text))
             if config.ckpt_path is None and self.folder.checkpoint.exists():
                 rank_zero_info(f"resuming {self.folder.checkpoint}")
                 config.ckpt_path = str(self.folder.checkpoint)
@@ -95,13 +110,7 @@ class LitFacesCLI(LightningCLI):
             raise UserError(
                 f"there is no checkpoint at {config.ckpt_path}: run `lit-faces fit` with the same config first"
             )
-
-    def _plain_config(self) -> dict[str, Any]:
-        import yaml
-
-        parser = self._parser(self.subcommand)
-        text = parser.dump(self.config[self.subcommand], skip_none=False, skip_validation=True)
-        return dict(yaml.safe_load(text))
+        settle_loggers(config.trainer, self.folder.path)
 
 
 def _whole_seed(seed: int | bool) -> int:
@@ -110,6 +119,21 @@ def _whole_seed(seed: int | bool) -> int:
     return seed
 
 
+@contextmanager
+def _told_why_it_ended() -> Iterator[None]:
+    """Ends by a signal as is usual: KeyboardInterrupt, which Lightning makes exit code 1, or exit code 143, which it makes 0."""
+    try:
+        yield
+    except SIGTERMException:
+        sys.exit(143)
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+
+
+@finished_wandb_run()
+@_told_why_it_ended()
 def run(arguments: Sequence[str]) -> None:
     """Run one Lightning verb. Raises UserError for what the user can mend; argument errors exit with code 2."""
     for message in _EXPECTED_WARNINGS:
@@ -125,7 +149,7 @@ def run(arguments: Sequence[str]) -> None:
             "precision": fast_precision(),
             "num_sanity_val_steps": 0,
             "use_distributed_sampler": False,
-            "callbacks": [EpochSeed(), TrainingLosses(), EpochCheckpoint(), Record()],
+            "callbacks": [EpochSeed(), TrainingLosses(), ClassifierAccuracy(), EpochCheckpoint(), Record()],
         },
         parser_class=OneLineParser,
         parser_kwargs={"prog": "lit-faces"},

@@ -1,4 +1,4 @@
-"""The folder of one run: its config, its lock, its checkpoint and its logger."""
+"""The folder of one run: its config, its lock and its checkpoint."""
 
 import fcntl
 import os
@@ -65,15 +65,15 @@ class RunFolder:
 
     @classmethod
     def of(cls, config: Any) -> Self:
-        """The folder that a parsed config names, `runs/METHOD-DATA-seedN` if it names none; also settles its logger."""
+        """The folder that a parsed config names; if it names none, `runs/METHOD-DATA-seedN`, one for each run of a sweep."""
         trainer = config.trainer
         if trainer.default_root_dir is None:
             method, data = (c.class_path.rsplit(".", 1)[-1].lower() for c in (config.model, config.data))
-            trainer.default_root_dir = str(Path("runs") / f"{method}-{data}-seed{config.seed_everything}")
-        path = Path(trainer.default_root_dir)
-        if trainer.logger is None or trainer.logger is True:
-            trainer.logger = _logger("pytorch_lightning.loggers.CSVLogger", save_dir=str(path), name="logs")
-        return cls(path)
+            name = f"{method}-{data}-seed{config.seed_everything}"
+            if "WANDB_SWEEP_ID" in os.environ:
+                name += f"-{os.environ['WANDB_RUN_ID']}"
+            trainer.default_root_dir = str(Path("runs") / name)
+        return cls(Path(trainer.default_root_dir))
 
     def open(self, config: dict[str, Any]) -> None:
         """Take the folder for training. Raises UserError if another process has it or if it holds a different run."""
@@ -100,12 +100,6 @@ class RunFolder:
                 )
 
 
-def _logger(class_path: str, **arguments: Any) -> Any:
-    from jsonargparse import Namespace
-
-    return Namespace(class_path=class_path, init_args=Namespace(**arguments))  # type: ignore[no-untyped-call]
-
-
 def _is_free(key: str) -> bool:
     return any(key == free or key.startswith(free + ".") for free in _FREE)
 
@@ -120,17 +114,20 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 class SaveRunConfig(SaveConfigCallback):
-    """Writes `config.yaml` into the run's folder once training is about to start, and merges it into W&B's config."""
+    """Writes `config.yaml` into the run's folder once training is about to start, and merges it into W&B's config.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    `text` is the config as it was given, without what the folder adds to it.
+    """
+
+    def __init__(self, *args: Any, text: str, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "save_to_log_dir": False})
+        self.text = text
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Rank zero's part."""
         if stage != "fit":
             return
-        text = self.parser.dump(self.config, skip_none=False, skip_validation=True)
-        write_text(Path(trainer.default_root_dir) / "config.yaml", text)
+        write_text(Path(trainer.default_root_dir) / "config.yaml", self.text)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                logger.experiment.config.update(yaml.safe_load(text), allow_val_change=True)
+                logger.experiment.config.update(yaml.safe_load(self.text), allow_val_change=True)

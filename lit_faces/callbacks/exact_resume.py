@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lit_faces.files import replacing
@@ -33,20 +33,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Save, whole or not at all. Raises UserError when the disk is full."""
         with replacing(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+            try:
+                with temporary.open("wb") as file:
+                    torch.save(checkpoint, file)
+            except RuntimeError as error:
+                # torch puts an error of its own in front of the system's.
+                raise error.__context__ if isinstance(error.__context__, OSError) else error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Load. Raises UserError if the file is missing, damaged or no checkpoint of this suite."""
         return read_checkpoint(Path(path))
 
 
-class EpochCheckpoint(ModelCheckpoint):
-    """Keeps one checkpoint, `checkpoints/last.ckpt` in the run's folder, written after every training epoch."""
+class EpochCheckpoint(Checkpoint):
+    """Keeps one checkpoint, `checkpoints/last.ckpt` in the run's folder, written after every training epoch.
 
-    def __init__(self) -> None:
-        super().__init__(save_last=True, save_top_k=0, save_on_train_epoch_end=True, enable_version_counter=False)
+    Lightning calls it after all other callbacks, so what they check or log of an epoch comes before.
+    """
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Put the checkpoint into the run's folder, wherever the logger writes."""
-        self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
-        super().setup(trainer, pl_module, stage)
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it; every rank takes part."""
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt")

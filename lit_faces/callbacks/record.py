@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import WandbLogger
 
 from lit_faces.callbacks.measurement import Evaluates
 from lit_faces.files import replacing, sha256_of, write_json
@@ -45,7 +46,7 @@ class Record(Callback):
     """Keeps the training time in the checkpoint, and writes `record.json` and `per_image.csv` after testing.
 
     The record holds every measurement of the evaluation callbacks with its n, standard error, unit and settings, and the
-    config, data, checkpoint and package versions that they came from.
+    config, data, checkpoint and package versions that they came from. W&B gets the measurements as a table.
     """
 
     def __init__(self) -> None:
@@ -97,6 +98,7 @@ class Record(Callback):
         spec = pl_module.spec
         config = folder.config.read_text() if folder.config.exists() else ""
         training = read_checkpoint(Path(str(trainer.ckpt_path)))["training"] if trainer.ckpt_path else {}
+        measurements = [vars(m) for evaluation in evaluations for m in evaluation.measurements]
         write_json(
             folder.record,
             {
@@ -113,7 +115,7 @@ class Record(Callback):
                     "precision": str(trainer.precision),
                     **environment(),
                 },
-                "measurements": [vars(m) for evaluation in evaluations for m in evaluation.measurements],
+                "measurements": measurements,
                 "curves": {name: curve for evaluation in evaluations for name, curve in evaluation.curves.items()},
             },
         )
@@ -122,6 +124,10 @@ class Record(Callback):
             faces = trainer.datamodule.splits["test"]  # type: ignore[attr-defined]
             identity = dict(zip(faces.index.tolist(), faces.identity.tolist(), strict=True))
             _write_per_image(folder.per_image, per_image, identity)
+        columns = ["metric", "value", "stderr", "n", "unit"]
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_table("measurements", columns, [[m[column] for column in columns] for m in measurements])
 
 
 def _write_per_image(

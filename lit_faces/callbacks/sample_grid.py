@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.trainer.states import TrainerFn
 from torchvision.utils import make_grid
 
 from lit_faces.data.base import FaceDataModule, to_unit_range
@@ -27,7 +28,8 @@ class SampleGrid(Callback):
         epoch = trainer.current_epoch + 1
         due = self.every_n_epochs and (epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs)
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if not (due and trainer.training and trainer.is_global_zero and isinstance(pl_module, Generates)):
+        due = due and trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if not (due and trainer.is_global_zero and isinstance(pl_module, Generates)):
             return
         if not isinstance(data, FaceDataModule):
             return

@@ -45,6 +45,7 @@ class Study:
     edits: dict[str, dict[str, list[str]]]
     figures: dict[str, Any]
     claims: tuple[Claim, ...]
+    differences: list[str]
 
     def published(self, run: str, metric: str) -> float | None:
         """The paper's number for a run and a metric, if it has one."""

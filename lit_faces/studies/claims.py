@@ -1,0 +1,108 @@
+"""The paper's claims, each judged by a stated test."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_faces.studies.collect import PerImage, Results
+from lit_faces.studies.study import Claim, Study
+
+Verdict = Literal["confirmed", "refuted", "undecided", "not tested"]
+
+_RESAMPLES = 2000
+_TEST = (
+    "paired difference over the test images, averaged over seeds; 95 % interval of its mean from "
+    f"{_RESAMPLES} bootstrap resamples of persons. Confirmed if the interval lies above 0, refuted if below, else undecided"
+)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim, its verdict and the evidence: the mean difference with its 95 % interval for each part."""
+
+    claim: str
+    verdict: Verdict
+    test: str
+    evidence: list[dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def judge(study: Study, results: Results) -> list[Judgement]:
+    """Judge every claim of the study on what was measured."""
+    return [_judge(claim, results) for claim in study.claims]
+
+
+def _judge(claim: Claim, results: Results) -> Judgement:
+    if claim.rises:
+        run = claim.rises["run"]
+        pairs = _rises(results.per_image.get(run), claim.rises["from"], claim.rises["to"])
+    else:
+        pairs = _order(claim, results)
+    evidence = [{"of": name, **interval(difference, identity)} for name, difference, identity in pairs]
+    if not evidence:
+        return Judgement(claim.claim, "not tested", "the runs or metrics that it needs were not measured", [])
+    if all(e["low"] > 0 for e in evidence):
+        verdict: Verdict = "confirmed"
+    elif all(e["high"] < 0 for e in evidence) or (claim.order and any(e["high"] < 0 for e in evidence)):
+        verdict = "refuted"
+    else:
+        verdict = "undecided"
+    return Judgement(claim.claim, verdict, _TEST, evidence)
+
+
+Pair = tuple[str, NDArray[np.float64], NDArray[np.int64]]
+
+
+def _order(claim: Claim, results: Results) -> list[Pair]:
+    pairs: list[Pair] = []
+    for better, worse in zip(claim.order, claim.order[1:], strict=False):
+        one, other = results.per_image.get(better), results.per_image.get(worse)
+        if one is None or other is None:
+            return []
+        first, second = (_values(values, str(claim.metric)) for values in (one, other))
+        if first is None or second is None:
+            return []
+        pairs.append((f"{better} - {worse}", first - second, one.identity))
+    return pairs
+
+
+def _values(values: PerImage, metric: str) -> NDArray[np.float64] | None:
+    """A column, or the mean of the columns `metric/...` over the edits that an image took part in."""
+    if metric in values.columns:
+        return values.columns[metric]
+    parts = [column for name, column in values.columns.items() if name.startswith(metric + "/")]
+    if not parts:
+        return None
+    table = np.array(parts)
+    counts = (~np.isnan(table)).sum(0)
+    return np.where(counts > 0, np.nansum(table, 0) / np.maximum(counts, 1), np.nan)
+
+
+def _rises(values: PerImage | None, before: str, after: str) -> list[Pair]:
+    if values is None:
+        return []
+    names = [name.partition("/")[2] for name in values.columns if name.startswith(after + "/")]
+    return [
+        (name, values.columns[f"{after}/{name}"] - values.columns[f"{before}/{name}"], values.identity)
+        for name in names
+        if f"{before}/{name}" in values.columns
+    ]
+
+
+def interval(difference: NDArray[np.float64], identity: NDArray[np.int64]) -> dict[str, Any]:
+    """Mean of paired differences (N,) with its 95 % bootstrap interval, persons resampled; NaN entries take no part."""
+    known = ~np.isnan(difference)
+    difference, identity = difference[known], identity[known]
+    person = np.unique(identity, return_inverse=True)[1]
+    sums, sizes = np.bincount(person, difference), np.bincount(person)
+    generator = np.random.default_rng(0)
+    draws = generator.integers(len(sums), size=(_RESAMPLES, len(sums)))
+    means = sums[draws].sum(1) / sizes[draws].sum(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    mean = float(difference.mean())
+    return {"mean": mean, "low": float(low), "high": float(high), "n": len(difference), "persons": len(sums)}

@@ -1,0 +1,117 @@
+"""From the records of the runs to rows, one a run and metric."""
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lit_faces.errors import UserError
+from lit_faces.studies.plan import JUDGE, Options, Run
+from lit_faces.studies.study import Study
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one run: mean over seeds, standard error over the n test images, spread (standard deviation) over seeds."""
+
+    run: str
+    metric: str
+    value: float
+    stderr: float | None
+    n: int
+    seeds: list[int]
+    unit: str
+    published: float | None
+    comparable: bool
+    spread: float | None
+    settings: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class PerImage:
+    """Values (N, K) of the test images of one run, averaged over seeds: `identity` (N,), a column a name; NaN where absent."""
+
+    identity: NDArray[np.int64]
+    columns: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that was collected: rows, records by run and seed, and the values image by image."""
+
+    rows: list[Row]
+    records: dict[str, dict[int, dict[str, Any]]]
+    per_image: dict[str, PerImage]
+
+    def row(self, run: str, metric: str) -> Row | None:
+        """The row of a run and metric, if it was measured."""
+        return next((row for row in self.rows if (row.run, row.metric) == (run, metric)), None)
+
+
+def collect(study: Study, options: Options, runs: Iterable[Run]) -> Results:
+    """Read the records. Raises UserError if one is missing or is no JSON."""
+    records: dict[str, dict[int, dict[str, Any]]] = {}
+    images: dict[str, list[Path]] = {}
+    for run in runs:
+        path = run.folder.record
+        if not path.exists():
+            raise UserError(f"{path} is missing: run `lit-faces reproduce {study.name}` with the same options first")
+        try:
+            records.setdefault(run.name, {})[run.seed] = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path} is damaged: remove {run.folder.path / 'plan.json'} and reproduce again") from error
+        if run.folder.per_image.exists():
+            images.setdefault(run.name, []).append(run.folder.per_image)
+    rows = [row for name, by_seed in records.items() for row in rows_of(study, options, name, by_seed)]
+    return Results(rows, records, {name: _per_image(paths) for name, paths in images.items() if name != JUDGE})
+
+
+def rows_of(study: Study, options: Options, name: str, by_seed: dict[int, dict[str, Any]]) -> list[Row]:
+    """Rows of one run from its records by seed."""
+    measured: dict[str, list[dict[str, Any]]] = {}
+    for record in by_seed.values():
+        for measurement in record["measurements"]:
+            measured.setdefault(measurement["metric"], []).append(measurement)
+    rows = []
+    for metric, parts in measured.items():
+        values = np.array([part["value"] for part in parts])
+        errors = [part["stderr"] for part in parts if part["stderr"] is not None]
+        rows.append(
+            Row(
+                run=name,
+                metric=metric,
+                value=float(values.mean()),
+                stderr=float(np.mean(errors)) if errors else None,
+                n=parts[0]["n"],
+                seeds=sorted(by_seed),
+                unit=parts[0]["unit"],
+                published=study.published(name, metric),
+                comparable=options.data == study.data,
+                spread=float(values.std(ddof=1)) if len(values) > 1 else None,
+                settings=parts[0]["settings"],
+            )
+        )
+    return rows
+
+
+def _per_image(paths: list[Path]) -> PerImage:
+    tables = []
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    identity = np.array([int(row["identity"]) for row in tables[0]])
+    names = [name for name in tables[0][0] if name not in ("row", "identity")]
+    stacked = {
+        name: np.mean([[float(row[name]) if row[name] else np.nan for row in table] for table in tables], axis=0)
+        for name in names
+    }
+    return PerImage(identity, stacked)

@@ -1,0 +1,86 @@
+"""The verbs `reproduce` and `report`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lit_faces.errors import UserError
+
+if TYPE_CHECKING:
+    from lit_faces.studies.plan import Options
+    from lit_faces.studies.study import Study
+
+
+def _arguments(verb: str, description: str, arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"lit-faces {verb}", description=description)
+    parser.add_argument("study", help="name of a study: a folder of experiments/ with a study.yaml")
+    parser.add_argument("--profile", default="laptop", help="smoke, laptop or paper (default: %(default)s)")
+    parser.add_argument("--data", default="auto", help="LFW or Synthetic (default: LFW if it is there, else Synthetic)")
+    parser.add_argument("--seeds", default="0", help="seeds, separated by commas (default: %(default)s)")
+    parser.add_argument("--methods", default="", help="methods, separated by commas (default: all of the study)")
+    parser.add_argument("--devices", type=int, default=1, help="processes, one a device (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, help="epochs of each method (default: what the profile says)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: %(default)s)")
+    parser.add_argument(
+        "--reports", type=Path, default=Path("reports"), help="folder of reports (default: %(default)s)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
+    from lit_faces.data.lfw_files import data_root, find_attributes, find_images
+    from lit_faces.studies.plan import Options
+    from lit_faces.studies.study import read_study
+
+    study = read_study(parsed.study)
+    study.profile(parsed.profile)
+    try:
+        seeds = tuple(int(seed) for seed in parsed.seeds.split(","))
+    except ValueError as error:
+        raise UserError(f"--seeds must be whole numbers separated by commas, got {parsed.seeds!r}") from error
+    if parsed.devices < 1 or (parsed.epochs is not None and parsed.epochs < 1) or min(seeds) < 0:
+        raise UserError("--devices and --epochs must be at least 1, --seeds at least 0")
+    root = data_root()
+    found = find_images(root) is not None and find_attributes(root) is not None
+    names = {"lfw": "LFW", "synthetic": "Synthetic"}
+    data = names.get(parsed.data.lower(), "LFW" if found else "Synthetic") if parsed.data != "auto" else None
+    if parsed.data != "auto" and parsed.data.lower() not in names:
+        raise UserError(f"--data must be LFW or Synthetic, got {parsed.data!r}")
+    how = f"no LFW under {root}; `lit-faces data prepare lfw` gets it, $LIT_FACES_DATA says where it is"
+    if data == "LFW" and not found:
+        raise UserError(how)
+    if data is None:
+        data = "LFW" if found else "Synthetic"
+        if parsed.profile == "paper" and not found:
+            raise UserError(f"the profile `paper` needs the paper's data: {how}")
+        where = f"the LFW under {root}" if found else f"the embedded synthetic faces ({how})"
+    else:
+        where = f"the LFW under {root}" if data == "LFW" else "the embedded synthetic faces, as asked"
+    print(f"{study.name}, profile {parsed.profile}: data are {where}", flush=True)
+    methods = tuple(name for name in parsed.methods.split(",") if name)
+    return study, Options(
+        parsed.profile, data, seeds, methods, parsed.devices, parsed.epochs, parsed.runs, parsed.reports
+    )
+
+
+def reproduce(arguments: Sequence[str]) -> None:
+    """Train and evaluate what is missing of a study, write its report, print its table and the report's path."""
+    description = "Train and evaluate a paper's methods and write the report. What was done before is not done again."
+    study, options = _options(_arguments("reproduce", description, arguments))
+    from lit_faces.studies.plan import execute, plan
+
+    execute(study, options, plan(study, options))
+    _report(study, options)
+
+
+def report(arguments: Sequence[str]) -> None:
+    """Write a study's report again, from the records and checkpoints that are there."""
+    study, options = _options(_arguments("report", "Write the report of a study again from its records.", arguments))
+    _report(study, options)
+
+
+def _report(study: "Study", options: "Options") -> None:
+    from lit_faces.studies.report import write_report
+
+    print(write_report(study, options), flush=True)

@@ -1,0 +1,135 @@
+"""Weights & Biases: runs offline without a key, resumed by id, and the sweep as W&B's own agent runs it."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import wandb.wandb_agent
+import yaml
+from wandb.proto.wandb_internal_pb2 import Record
+
+ROOT = Path(__file__).parents[1]
+SWEEP = yaml.safe_load((ROOT / "experiments/cmma/sweep.yaml").read_text())
+SMALL = ["--config=experiments/profiles/smoke.yaml", "--data=Synthetic", "--data.limit=32"]
+QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """A home without a key, and a folder to run in that has the experiments."""
+    for name in [*os.environ]:
+        if name.startswith("WANDB_") or name == "NETRC":
+            monkeypatch.delenv(name)
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return monkeypatch
+
+
+def call(command, env=None):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def lit_faces(verb, *arguments):
+    return call([sys.executable, "-m", "lit_faces", verb, *arguments])
+
+
+def records(run):
+    """The records of an offline run's log, which has LevelDB's log format after a header of its own."""
+    (log,) = run.glob("*.wandb")
+    data, position, payload = log.read_bytes(), 7, b""
+    while position + 7 <= len(data):
+        if 32768 - position % 32768 < 7:
+            position += 32768 - position % 32768
+            continue
+        _, length, kind = struct.unpack_from("<IHB", data, position)
+        payload += data[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):
+            yield Record.FromString(payload)
+            payload = b""
+
+
+def config(run):
+    """The run's config, by W&B's flat keys."""
+    flat = {}
+    for record in records(run):
+        for update in (record.run.config.update, record.config.update):
+            flat |= {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in update}
+    return flat
+
+
+def agent_call(monkeypatch, run_id, parameters):
+    """The command and the environment with which W&B's agent would run the sweep's next point."""
+    calls = []
+
+    class Process:
+        def __init__(self, env, command, **_):
+            calls.append((command, env))
+
+    monkeypatch.setattr(wandb.wandb_agent, "AgentProcess", Process)
+    for name in ("WANDB_DIR", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH"):
+        # The agent sets these; so they are restored.
+        monkeypatch.setenv(name, str(Path.cwd()))
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abcd1234")
+    agent = wandb.wandb_agent.Agent(api=None, queue=None)
+    agent._sweep_command = [*SWEEP["command"]]
+    arguments = {name: {"value": value} for name, value in parameters.items()}
+    agent._command_run({"run_id": run_id, "program": SWEEP["program"], "args": arguments})
+    return calls[0]
+
+
+def test_the_sweep_is_valid_and_its_parameters_and_metric_exist():
+    schema = json.loads((ROOT / "tests/wandb_sweep_schema.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(SWEEP)
+    assert SWEEP["metric"] == {"name": "validation/elbo", "goal": "maximize"}
+    assert (ROOT / SWEEP["program"]).is_file()
+
+
+def test_the_agent_runs_each_point_of_the_sweep_in_a_folder_of_its_own(environment):
+    parameters = {name: parameter["values"][-1] for name, parameter in SWEEP["parameters"].items()}
+    command, env = agent_call(environment, "point001", parameters)
+    place = command.index("--config=experiments/cmma/cmma.yaml") + 1
+    command[place:place] = SMALL
+    output = call([*command, *QUIET, "--trainer.max_epochs=1"], {**env, "WANDB_MODE": "offline"})
+    assert "validation/elbo" in output
+    folder = Path("runs/cmma-synthetic-seed0-point001")
+    assert (folder / "wandb_id").read_text() == "point001\n"
+    (run,) = folder.glob("wandb/offline-run-*-point001")
+    logged = config(run)
+    # What the agent chose is in the config as it is and where it belongs.
+    assert {name: logged[name] for name in parameters} == parameters
+    chosen = {name.rsplit(".", 1)[1]: value for name, value in parameters.items()}
+    assert chosen.items() <= logged["model"]["init_args"].items()
+
+
+def test_without_a_key_a_run_is_offline_and_is_one_run_with_its_test(environment):
+    arguments = ["--config=experiments/cmma/cmma.yaml", *SMALL, *QUIET, "--model.latent_dim=8"]
+    logger = "--trainer.logger=pytorch_lightning.loggers.WandbLogger"
+    lit_faces("fit", *arguments, logger, "--trainer.max_epochs=1")
+    folder = Path("runs/cmma-synthetic-seed0")
+    run_id = (folder / "wandb_id").read_text().strip()
+    (first,) = folder.glob(f"wandb/offline-run-*-{run_id}")
+    assert list(first.glob("files/media/images/samples*.png"))
+    assert config(first)["data"]["init_args"]["limit"] == 32
+
+    lit_faces("test", *arguments, "--trainer.logger=WandbLogger")
+    assert (folder / "wandb_id").read_text().strip() == run_id
+    (second,) = set(folder.glob(f"wandb/offline-run-*-{run_id}")) - {first}
+    (table,) = second.glob("files/media/table/measurements*.table.json")
+    rows = json.loads(table.read_text())
+    measured = json.loads((folder / "record.json").read_text())["measurements"]
+    assert rows["columns"] == ["metric", "value", "stderr", "n", "unit"]
+    assert [row[0] for row in rows["data"]] == [m["metric"] for m in measured]
+    # The config in the folder is free of it: in another folder it starts another W&B run.
+    assert run_id not in (folder / "config.yaml").read_text()
