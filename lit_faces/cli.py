@@ -79,6 +79,13 @@ class LitFacesCLI(LightningCLI):
 
     folder: RunFolder
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        finally:
+            if hasattr(self, "folder"):
+                self.folder.close()
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The evaluation callbacks, each with its settings under its own name."""
         parser.add_lightning_class_args(LikelihoodBounds, "bounds")
@@ -97,7 +104,7 @@ class LitFacesCLI(LightningCLI):
         """Settle the run's folder and logger, and refuse a folder that holds another run."""
         config = self.config[self.subcommand]
         self.folder = RunFolder.of(config)
-        text = self._parser(self.subcommand).dump(config, skip_none=False, skip_validation=True)
+        text = self._parser(self.subcommand).dump(config, skip_unset=False, skip_validation=True)
         self.save_config_kwargs["text"] = text
         if self.subcommand == "fit":
             self.folder.open(yaml.safe_load(text))

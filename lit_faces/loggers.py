@@ -11,6 +11,7 @@ from typing import Any
 from jsonargparse import Namespace
 from pytorch_lightning.utilities import rank_zero_only
 
+from lit_faces.errors import UserError
 from lit_faces.files import write_text
 
 
@@ -41,17 +42,20 @@ def _settle_wandb(arguments: Any, folder: Path) -> None:
     given = os.environ.get("WANDB_RUN_ID") or arguments.version or arguments.id
     arguments.id, arguments.version = given or kept or secrets.token_hex(4), None
     write_text(file, arguments.id + "\n")
-    if (
-        not arguments.offline
-        and wandb.setup().settings.mode == "online"
-        and not wandb.login(prompt=False, verify=False)
-    ):
+    # A mode that the user chose stands.
+    if arguments.offline or wandb.setup().settings.mode != "online":
+        return
+    try:
+        has_key = wandb.login(prompt=False, verify=False)
+    except wandb.Error as error:
+        raise UserError(f"{error} (correct the key, or set WANDB_MODE=offline)") from error
+    if not has_key:
         wandb.setup(wandb.Settings(mode="offline"))
 
 
 @contextmanager
 def finished_wandb_run() -> Iterator[None]:
-    """End the W&B run that the block began, if it began one: as failed where the block raises."""
+    """End the W&B run in which the block logged, if there is one: as failed where the block raises."""
     try:
         yield
     except BaseException:

@@ -75,6 +75,11 @@ class RunFolder:
             trainer.default_root_dir = str(Path("runs") / name)
         return cls(Path(trainer.default_root_dir))
 
+    def close(self) -> None:
+        """Let other processes train in it."""
+        if self._lock is not None:
+            self._lock.close()
+
     def open(self, config: dict[str, Any]) -> None:
         """Take the folder for training. Raises UserError if another process has it or if it holds a different run."""
         if int(os.environ.get("LOCAL_RANK", 0)) > 0:

@@ -1,7 +1,6 @@
 """Every metric gives on two ranks, with shards of different size or none at all, what it gives on one."""
 
 from datetime import timedelta
-from multiprocessing import set_forkserver_preload
 
 import pytest
 import torch
@@ -89,7 +88,6 @@ def work(rank, folder):
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    set_forkserver_preload(["torchmetrics"])  # imported once, not once a rank
     multiprocessing.start_processes(work, (str(folder),), nprocs=RANKS, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt") for rank in range(RANKS)]
 

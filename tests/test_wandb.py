@@ -7,16 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema
 import pytest
 import wandb.wandb_agent
 import yaml
+from wandb.sdk.launch.sweeps.utils import load_sweep_config
 from wandb.proto.wandb_internal_pb2 import Record
 
 ROOT = Path(__file__).parents[1]
 SWEEP = yaml.safe_load((ROOT / "experiments/cmma/sweep.yaml").read_text())
 SMALL = ["--config=experiments/profiles/smoke.yaml", "--data=Synthetic", "--data.limit=32"]
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+ARGUMENTS = ["--config=experiments/cmma/cmma.yaml", *SMALL, *QUIET, "--model.latent_dim=8"]
 
 
 @pytest.fixture
@@ -35,13 +36,19 @@ def environment(tmp_path, monkeypatch):
 
 
 def call(command, env=None):
+    """Run a command that cannot ask anything."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def lit_faces(verb, *arguments):
-    return call([sys.executable, "-m", "lit_faces", verb, *arguments])
+def lit_faces(*calls):
+    """Several verbs in one process; a warning is an error, but for those of Lightning's use of jsonargparse."""
+    script = (
+        "import json, sys; from lit_faces.__main__ import main; sys.exit(any(main(c) for c in json.loads(sys.argv[1])))"
+    )
+    quiet = ["-W", "error", "-W", "ignore::DeprecationWarning"]
+    return call([sys.executable, *quiet, "-c", script, json.dumps(calls)])
 
 
 def records(run):
@@ -60,13 +67,13 @@ def records(run):
             payload = b""
 
 
-def config(run):
-    """The run's config, by W&B's flat keys."""
-    flat = {}
+def logged_config(run):
+    """The run's config, by its outermost keys."""
+    config = {}
     for record in records(run):
         for update in (record.run.config.update, record.config.update):
-            flat |= {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in update}
-    return flat
+            config |= {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in update}
+    return config
 
 
 def agent_call(monkeypatch, run_id, parameters):
@@ -90,8 +97,16 @@ def agent_call(monkeypatch, run_id, parameters):
 
 
 def test_the_sweep_is_valid_and_its_parameters_and_metric_exist():
-    schema = json.loads((ROOT / "tests/wandb_sweep_schema.json").read_text())
-    jsonschema.Draft7Validator(schema).validate(SWEEP)
+    # The rules of W&B's documentation of sweep configurations; `wandb sweep` itself checks them on the server.
+    assert load_sweep_config(str(ROOT / "experiments/cmma/sweep.yaml")) == SWEEP
+    known = {"name", "project", "program", "command", "method", "metric", "parameters", "run_cap", "early_terminate"}
+    assert set(SWEEP) <= known | {"description", "entity", "controller"}
+    assert SWEEP["method"] in ("grid", "random", "bayes")
+    assert SWEEP["command"][:2] == ["${env}", "${interpreter}"]
+    assert SWEEP["command"][-1] == "${args}"
+    for parameter in SWEEP["parameters"].values():
+        assert set(parameter) == {"values"}
+        assert len(set(parameter["values"])) == len(parameter["values"]) > 1
     assert SWEEP["metric"] == {"name": "validation/elbo", "goal": "maximize"}
     assert (ROOT / SWEEP["program"]).is_file()
 
@@ -106,30 +121,41 @@ def test_the_agent_runs_each_point_of_the_sweep_in_a_folder_of_its_own(environme
     folder = Path("runs/cmma-synthetic-seed0-point001")
     assert (folder / "wandb_id").read_text() == "point001\n"
     (run,) = folder.glob("wandb/offline-run-*-point001")
-    logged = config(run)
+    logged = logged_config(run)
     # What the agent chose is in the config as it is and where it belongs.
     assert {name: logged[name] for name in parameters} == parameters
     chosen = {name.rsplit(".", 1)[1]: value for name, value in parameters.items()}
     assert chosen.items() <= logged["model"]["init_args"].items()
 
 
-def test_without_a_key_a_run_is_offline_and_is_one_run_with_its_test(environment):
-    arguments = ["--config=experiments/cmma/cmma.yaml", *SMALL, *QUIET, "--model.latent_dim=8"]
-    logger = "--trainer.logger=pytorch_lightning.loggers.WandbLogger"
-    lit_faces("fit", *arguments, logger, "--trainer.max_epochs=1")
+def test_without_a_key_the_sittings_of_a_run_and_its_test_are_one_offline_run(environment):
+    full_name = "--trainer.logger=pytorch_lightning.loggers.WandbLogger"
+    lit_faces(
+        ["fit", *ARGUMENTS, full_name, "--trainer.max_epochs=1"],
+        ["fit", *ARGUMENTS, full_name, "--trainer.max_epochs=2"],
+        ["test", *ARGUMENTS, "--trainer.logger=WandbLogger"],
+    )
     folder = Path("runs/cmma-synthetic-seed0")
     run_id = (folder / "wandb_id").read_text().strip()
-    (first,) = folder.glob(f"wandb/offline-run-*-{run_id}")
-    assert list(first.glob("files/media/images/samples*.png"))
-    assert config(first)["data"]["init_args"]["limit"] == 32
+    # W&B names an offline sitting by its time and its run's id.
+    first, second, tested = sorted(folder.glob("wandb/offline-run-*"))
+    assert all(run_id in sitting.name for sitting in (first, second, tested))
+    assert all(list(sitting.glob("files/media/images/samples*.png")) for sitting in (first, second))
+    assert logged_config(first)["data"]["init_args"]["limit"] == 32
 
-    lit_faces("test", *arguments, "--trainer.logger=WandbLogger")
-    assert (folder / "wandb_id").read_text().strip() == run_id
-    (second,) = set(folder.glob(f"wandb/offline-run-*-{run_id}")) - {first}
-    (table,) = second.glob("files/media/table/measurements*.table.json")
-    rows = json.loads(table.read_text())
+    (table,) = tested.glob("files/media/table/measurements*.table.json")
+    logged = json.loads(table.read_text())
     measured = json.loads((folder / "record.json").read_text())["measurements"]
-    assert rows["columns"] == ["metric", "value", "stderr", "n", "unit"]
-    assert [row[0] for row in rows["data"]] == [m["metric"] for m in measured]
-    # The config in the folder is free of it: in another folder it starts another W&B run.
+    assert logged["columns"] == ["metric", "value", "stderr", "n", "unit"]
+    assert [row[0] for row in logged["data"]] == [m["metric"] for m in measured]
+    # The config in the folder is free of the id: in another folder it starts another W&B run.
     assert run_id not in (folder / "config.yaml").read_text()
+
+
+def test_a_key_that_cannot_be_one_is_an_error_without_a_traceback(environment, main, capsys):
+    environment.setenv("WANDB_API_KEY", "short")
+    try:
+        assert main(["fit", *ARGUMENTS, "--trainer.logger=WandbLogger"]) == 2
+    finally:
+        wandb.teardown()
+    assert capsys.readouterr().err.splitlines()[-1].startswith("lit-faces: error: WANDB_API_KEY invalid")

@@ -155,8 +155,13 @@ class FaceDataModule(LightningDataModule):
         faces = self.splits[split]
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         seed = self.seed if shuffle else None
+        # An iterator of a DataLoader draws a number as it begins, and a resumed run begins its first one earlier than a run that
+        # goes on: with a generator of its own it leaves torch's, which draws the noise of training, alone.
         return DataLoader(
-            _Batches(faces), batch_size=None, sampler=_BatchRows(len(faces), self.batch_size, seed, rank, world_size)
+            _Batches(faces),
+            batch_size=None,
+            sampler=_BatchRows(len(faces), self.batch_size, seed, rank, world_size),
+            generator=torch.Generator(),
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:

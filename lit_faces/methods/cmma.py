@@ -53,4 +53,4 @@ class CMMA(Variational):
     def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
         """g(h(x) + f(y_new) - f(y_orig)), means only (section 4.5.2; the sign is ours, only this one makes sense)."""
         shift = self.prior(target).mean - self.prior(attributes).mean
-        return self.likelihood(self.posterior(images, target).mean + shift, target).mean
+        return self.likelihood(self.posterior(images, attributes).mean + shift, target).mean

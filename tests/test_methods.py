@@ -1,0 +1,315 @@
+"""Every method trains what it should, does what it says it can, and reads its own checkpoints and no others."""
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lit_faces.errors import UserError
+from lit_faces.methods import CGAN, CMMA, CVAE, METHODS, AttributeClassifier, load_method
+from lit_faces.methods.capabilities import BoundsLikelihood, Classifies, Edits, Generates, Reconstructs, require
+
+TINY = {"width": 0.05, "latent_dim": 3}
+# An accumulator above 0 keeps the first step from taking every weight equally far.
+CALM = {"initial_accumulator_value": 1.0}
+VARIANTS = {
+    "CMMA": (CMMA, {**TINY, "learning_rate": 0.01}),
+    "CMMA xy": (CMMA, {**TINY, "learning_rate": 0.01, "posterior": "xy"}),
+    "CVAE": (CVAE, {**TINY, "learning_rate": 0.01}),
+    "CGAN": (CGAN, {"width": 0.05, "noise_dim": 3}),
+    "AttributeClassifier": (AttributeClassifier, {"width": 0.125, "dropout": 0.0}),
+}
+VARIATIONAL = ["CMMA", "CMMA xy", "CVAE"]
+
+
+def make(variant, data, **arguments):
+    torch.manual_seed(0)
+    cls, defaults = VARIANTS[variant]
+    method = cls(**{**defaults, **arguments})
+    method.prepare(data.spec)
+    return method
+
+
+@pytest.fixture
+def manual(monkeypatch):
+    """Lets a method with several optimisers take steps without a trainer."""
+    monkeypatch.setattr(CGAN, "manual_backward", lambda self, loss: loss.backward())
+
+    def step(method, batch):
+        if not hasattr(method, "kept"):
+            optimisers = method.configure_optimizers()
+            object.__setattr__(method, "kept", optimisers)
+            method.optimizers = lambda: optimisers
+        if method.automatic_optimization:
+            method.kept.zero_grad()
+            losses = method.training_step(batch, 0)
+            losses["loss"].backward()
+            method.kept.step()
+            return losses
+        return method.training_step(batch, 0)
+
+    return step
+
+
+def changed(method, step):
+    """Names of the networks (children) in which a step changed every parameter; none may be changed in part."""
+    before = {name: p.detach().clone() for name, p in method.named_parameters()}
+    step()
+    moved = {name: not torch.equal(before[name], p) for name, p in method.named_parameters()}
+    networks = {name: [m for n, m in moved.items() if n.startswith(name + ".")] for name, _ in method.named_children()}
+    assert all(all(m) or not any(m) for m in networks.values()), moved
+    return {name for name, m in networks.items() if all(m)}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_step_moves_every_parameter(variant, data, batch, manual):
+    method = make(variant, data)
+    assert changed(method, lambda: manual(method, batch)) == {name for name, _ in method.named_children()}
+    assert all(p.requires_grad for p in method.parameters())
+
+
+@pytest.mark.parametrize(("still", "moving"), [("generator", "discriminator"), ("discriminator", "generator")])
+def test_each_network_of_the_cgan_is_moved_by_its_own_optimiser_alone(still, moving, data, batch, manual):
+    method = make("CGAN", data, **{f"{still}_learning_rate": 0.0})
+    assert changed(method, lambda: manual(method, batch)) == {moving}
+
+
+@pytest.mark.parametrize("variant", ["CMMA", "CMMA xy"])
+def test_the_divergence_trains_f_and_h_and_the_reconstruction_g_and_h(variant, data, batch):
+    method = make(variant, data)
+
+    def trained(term):
+        gradients = torch.autograd.grad(term.mean(), list(method.parameters()), retain_graph=True, allow_unused=True)
+        named = zip(dict(method.named_parameters()), gradients, strict=True)
+        return {name[0] for name, g in named if g is not None and g.abs().sum() > 0}
+
+    log_likelihood, kl = method.elbo(batch.images, batch.attributes, torch.randn(4, 3))
+    assert trained(kl) == {"f", "h"}
+    assert trained(log_likelihood) == {"g", "h"}
+
+
+def test_the_cgan_on_one_forward_pass_equals_the_textbook_with_two(data, batch, manual):
+    method = make("CGAN", data, **CALM)
+    # The textbook: D on fresh fakes, then G on fakes drawn again from the same noise, losses as cross-entropies.
+    other = make("CGAN", data, **CALM)
+    g, d = other.generator, other.discriminator
+    g_optimiser, d_optimiser = (
+        torch.optim.Adagrad(net.parameters(), lr=1e-3, initial_accumulator_value=1.0) for net in (g, d)
+    )
+    x, y, one, zero = batch.images, batch.attributes, torch.ones(4), torch.zeros(4)
+    bce = F.binary_cross_entropy_with_logits
+    for step in range(3):
+        torch.manual_seed(step)
+        losses = manual(method, batch)
+        torch.manual_seed(step)
+        noise = torch.randn(4, 3)
+        with torch.no_grad():
+            fake = g(noise, y)
+        d_optimiser.zero_grad()
+        d_loss = (bce(d(x, y), one) + bce(d(fake, y), zero)) / 2
+        d_loss.backward()
+        d_optimiser.step()
+        g_optimiser.zero_grad()
+        g_loss = bce(d(g(noise, y), y), one)
+        g_loss.backward()
+        g_optimiser.step()
+        torch.testing.assert_close(losses["discriminator_loss"], d_loss.detach(), rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(losses["generator_loss"], g_loss.detach(), rtol=1e-6, atol=1e-7)
+    start = make("CGAN", data)
+    for name, found in method.named_parameters():
+        torch.testing.assert_close(found, other.get_parameter(name), rtol=1e-6, atol=1e-7)
+        assert not torch.equal(found, start.get_parameter(name))
+
+
+@pytest.mark.parametrize("variant", ["CMMA", "CVAE", "AttributeClassifier"])
+def test_a_tiny_batch_is_learnt(variant, data, batch, manual):
+    method = make(variant, data)
+    losses = [manual(method, batch)["loss"].item() for _ in range(40)]
+    first, last = sum(losses[:3]), sum(losses[-3:])
+    assert last < first - abs(first) / 4
+
+
+@pytest.mark.parametrize(("still", "loss"), [("generator", "discriminator_loss"), ("discriminator", "generator_loss")])
+def test_each_network_of_the_cgan_learns_against_the_other_standing_still(still, loss, data, batch, manual):
+    rates = {"generator_learning_rate": 0.01, "discriminator_learning_rate": 0.01, f"{still}_learning_rate": 0.0}
+    method = make("CGAN", data, **rates)
+    losses = [manual(method, batch)[loss].item() for _ in range(20)]
+    assert losses[-1] < losses[0] - 0.02
+
+
+@pytest.mark.parametrize("variant", VARIATIONAL)
+def test_the_loss_is_the_negative_bound(variant, data, batch):
+    method = make(variant, data)
+    torch.manual_seed(1)
+    losses = method.losses(batch)
+    torch.manual_seed(1)
+    log_likelihood, kl = method.elbo(batch.images, batch.attributes, torch.randn(4, 3))
+    torch.testing.assert_close(losses["loss"], (kl - log_likelihood).mean())
+    assert (losses["log_likelihood"], losses["kl"]) == (log_likelihood.mean(), kl.mean())
+
+
+@pytest.mark.parametrize("variant", VARIATIONAL)
+def test_one_importance_weight_is_the_bound_with_the_divergence_estimated_from_the_sample(variant, data, batch):
+    method = make(variant, data)
+    noise = torch.randn(4, 2, 3)
+    weights = method.log_weights(batch.images, batch.attributes, noise)
+    q, p = method.posterior(batch.images, batch.attributes), method.prior(batch.attributes)
+    for k in range(2):
+        log_likelihood, _ = method.elbo(batch.images, batch.attributes, noise[:, k])
+        z = q.mean + noise[:, k] * q.stddev
+        torch.testing.assert_close(weights[:, k], log_likelihood + p.log_prob(z) - q.log_prob(z))
+
+
+@torch.no_grad()
+def test_without_noise_cmma_decodes_the_mean_of_the_prior(data, batch):
+    method = make("CMMA", data)
+    expected, _ = method.g(method.f(batch.attributes)[0])
+    assert torch.equal(method.generate(batch.attributes, torch.zeros(4, 3)), expected)
+    assert not torch.equal(method.generate(batch.attributes, torch.ones(4, 3)), expected)
+
+
+@torch.no_grad()
+def test_without_noise_cvae_decodes_zero_with_the_attributes(data, batch):
+    method = make("CVAE", data)
+    expected, _ = method.decoder(torch.zeros(4, 3), batch.attributes)
+    assert torch.equal(method.generate(batch.attributes, torch.zeros(4, 3)), expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", VARIATIONAL)
+def test_an_edit_to_the_same_attributes_is_the_reconstruction(variant, data, batch):
+    method = make(variant, data)
+    x, y = batch.images, batch.attributes
+    assert torch.equal(method.edit(x, y, y), method.reconstruct(x, y))
+    assert not torch.equal(method.edit(x, y, y + 1), method.reconstruct(x, y))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", ["CMMA", "CMMA xy"])
+def test_an_edit_moves_the_code_by_the_difference_of_the_priors(variant, data, batch):
+    method = make(variant, data)
+    x, y, target = batch.images, batch.attributes, batch.attributes + 1
+    z, _ = method.h(x, y if variant == "CMMA xy" else None)
+    expected, _ = method.g(z + method.f(target)[0] - method.f(y)[0])
+    torch.testing.assert_close(method.edit(x, y, target), expected)
+
+
+def test_methods_can_do_what_the_papers_say():
+    everything = (Generates, Reconstructs, Edits, BoundsLikelihood, Classifies)
+    can = {name: {c for c in everything if isinstance(method(), c)} for name, method in METHODS.items()}
+    assert can == {
+        "CMMA": {Generates, Reconstructs, Edits, BoundsLikelihood},
+        "CVAE": {Generates, Reconstructs, Edits, BoundsLikelihood},
+        "CGAN": {Generates},
+        "AttributeClassifier": {Classifies},
+    }
+    with pytest.raises(UserError, match="CGAN cannot do this"):
+        require(CGAN(), Edits, "CGAN")
+
+
+def checkpoint_of(method, path):
+    checkpoint = {"state_dict": method.state_dict()}
+    method.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, path)
+    return path
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_loaded_method_gives_identical_outputs(variant, data, batch, tmp_path):
+    method = make(variant, data).eval()
+    loaded = load_method(checkpoint_of(method, tmp_path / "a.ckpt"))
+    assert (type(loaded), loaded.arguments, loaded.spec) == (type(method), method.arguments, data.spec)
+    assert not loaded.training
+    noise = torch.randn(4, 3)
+    for call in (
+        lambda m: m.generate(batch.attributes, noise),
+        lambda m: m.edit(batch.images, batch.attributes, batch.attributes + 1),
+        lambda m: m.elbo(batch.images, batch.attributes, noise)[0],
+        lambda m: m.probabilities(batch.images),
+    ):
+        try:
+            expected = call(method)
+        except AttributeError:
+            continue
+        assert torch.equal(call(loaded), expected)
+
+
+class Mine(CMMA):
+    pass
+
+
+def test_a_method_of_your_own_is_loaded_by_its_class(data, tmp_path):
+    torch.manual_seed(0)
+    method = Mine(**TINY)
+    method.prepare(data.spec)
+    path = checkpoint_of(method, tmp_path / "a.ckpt")
+    assert isinstance(load_method(path, Mine), Mine)
+    for cls in (None, CMMA):
+        with pytest.raises(UserError, match="holds a Mine.*pass its class to load_method"):
+            load_method(path, cls)
+
+
+REFUSED = {
+    "method": (lambda data: make("CVAE", data), "is of CVAE, not of CMMA"),
+    "arguments": (lambda data: make("CMMA", data, learning_rate=0.5), r"arguments .*0\.5.* differ from .*0\.01"),
+    "data set": (lambda data: on(data, name="Other"), r"trained on Other .*attributes.*the data is Synthetic"),
+    "attributes": (lambda data: on(data, attributes=data.spec.attributes[::-1]), "trained on Synthetic"),
+    "image size": (lambda data: on(data, image_shape=(3, 64, 64)), r"images \(3, 64, 64\)"),
+}
+
+
+def on(data, **changes):
+    method = CMMA(**TINY, learning_rate=0.01)
+    method.prepare(replace(data.spec, **changes))
+    return method
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_the_checkpoint_of_something_else_is_refused_in_one_line(what, data):
+    other, message = REFUSED[what]
+    checkpoint = {}
+    other(data).on_save_checkpoint(checkpoint)
+    method = make("CMMA", data)
+    with pytest.raises(UserError, match=message) as error:
+        method.on_load_checkpoint(checkpoint)
+    assert "\n" not in str(error.value)
+
+
+class Touch:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+BAD = {
+    "a pickle with code": lambda path, canary: path.write_bytes(pickle.dumps(Touch(canary))),
+    "a checkpoint with code": lambda path, canary: torch.save({"lit_faces": Touch(canary)}, path),
+    "random bytes": lambda path, canary: path.write_bytes(bytes(range(256)) * 10),
+    "an empty file": lambda path, canary: path.touch(),
+    "half a checkpoint": lambda path, canary: half(path),
+    "a folder": lambda path, canary: path.mkdir(),
+    "a tensor": lambda path, canary: torch.save(torch.zeros(2), path),
+    "another suite's checkpoint": lambda path, canary: torch.save({"state_dict": {}}, path),
+    "nothing": lambda path, canary: None,
+}
+
+
+def half(path):
+    torch.save({"lit_faces": {}, "x": torch.zeros(1000)}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_no_checkpoint_is_refused_in_one_line_and_not_executed(what, tmp_path):
+    path, canary = tmp_path / "bad.ckpt", tmp_path / "canary"
+    BAD[what](path, canary)
+    with pytest.raises(UserError, match=r"bad\.ckpt") as error:
+        load_method(path)
+    assert "\n" not in str(error.value)
+    assert not canary.exists()

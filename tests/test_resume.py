@@ -1,0 +1,143 @@
+"""A run that was stopped, in whatever way, ends bit by bit where one that never stopped ends."""
+
+import os
+import signal
+import time
+
+import pytest
+import torch
+import yaml
+from command import in_process_of_its_own, logged, options
+
+from lit_faces.methods import load_method
+
+EPOCHS = 3
+
+
+def last(folder):
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def assert_same(a, b, where=""):
+    """Equal to the last bit, whatever it is made of."""
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{i}]")
+    else:
+        assert a == b, where
+
+
+def assert_same_run(folder, other):
+    """The same parameters, optimisers, progress, and everything logged."""
+    a, b = last(folder), last(other)
+    for part in ("state_dict", "optimizer_states", "epoch", "global_step", "lit_faces"):
+        assert_same(a[part], b[part], part)
+    assert len(a["optimizer_states"][0]["state"]) > 0
+    assert (a["epoch"], a["training"]["epochs"]) == (EPOCHS - 1, EPOCHS)
+    assert logged(folder, "validation/") == logged(other, "validation/")
+    assert logged(folder, "train/") == logged(other, "train/")
+
+
+def no_leftovers(folder):
+    return not [*folder.rglob("*.tmp"), *folder.rglob("*.tmp*")]
+
+
+@pytest.mark.parametrize("method", ["CMMA", "CGAN"])
+def test_a_run_in_two_sittings_is_the_run_in_one(method, main, tmp_path):
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    assert main([*options("fit", method, straight), "--trainer.max_epochs", str(EPOCHS)]) == 0
+    assert main([*options("fit", method, resumed), "--trainer.max_epochs", str(EPOCHS - 1)]) == 0
+    after_two = last(resumed)["state_dict"]
+    # What happens in between has no influence.
+    torch.manual_seed(time.time_ns())
+    assert main([*options("fit", method, resumed), "--trainer.max_epochs", str(EPOCHS)]) == 0
+    assert_same_run(straight, resumed)
+    end = last(straight)
+    assert all(not torch.equal(after_two[name], end["state_dict"][name]) for name in after_two)
+    assert len(end["optimizer_states"]) == (2 if method == "CGAN" else 1)
+    assert (end["training"]["sittings"], last(resumed)["training"]["sittings"]) == (1, 2)
+    assert len(logged(straight, "train/loss")) == EPOCHS
+    if method == "CMMA":
+        assert len(logged(straight, "validation/elbo")) == EPOCHS
+    assert no_leftovers(tmp_path)
+
+
+# 100 steps an epoch, enough to be stopped in the middle of one.
+LONG = {"train": 200, "batch_size": 2}
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, _imported_command_line):
+    """A run of CMMA in a process of its own that nobody stops."""
+    folder = tmp_path_factory.mktemp("straight")
+    process = in_process_of_its_own(arguments(folder), folder / "output")
+    process.join(60)
+    assert process.exitcode == 0, (folder / "output").read_text()
+    return folder
+
+
+def arguments(folder):
+    return [*options("fit", "CMMA", folder / "run", **LONG), "--trainer.max_epochs", str(EPOCHS)]
+
+
+def wait_for(path, process):
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert process.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_a_run_that_was_killed_in_an_epoch_ends_as_if_it_had_not(number, code, straight, main, tmp_path, capsys):
+    output, checkpoint = tmp_path / "output", tmp_path / "run" / "checkpoints" / "last.ckpt"
+    process = in_process_of_its_own(arguments(tmp_path), output)
+    wait_for(checkpoint, process)
+    if number == signal.SIGKILL:
+        # One process at a time.
+        assert main(arguments(tmp_path)) == 2
+        assert "another process is training in" in capsys.readouterr().err
+    time.sleep(0.05)
+    os.kill(process.pid, number)
+    process.join(30)
+    assert process.exitcode == code, output.read_text()
+    assert "Traceback" not in output.read_text()
+    if number != signal.SIGKILL:
+        assert no_leftovers(tmp_path)
+    assert last(tmp_path / "run")["epoch"] < EPOCHS - 1
+    load_method(checkpoint)
+    assert main(arguments(tmp_path)) == 0
+    assert_same_final_state(tmp_path / "run", straight / "run")
+
+
+def assert_same_final_state(folder, other):
+    a, b = last(folder), last(other)
+    for part in ("state_dict", "optimizer_states", "epoch", "global_step"):
+        assert_same(a[part], b[part], part)
+    assert logged(folder, "validation/") == logged(other, "validation/")
+
+
+def test_an_old_folder_takes_more_epochs_but_no_other_config(main, error_line, tmp_path):
+    assert main([*options("fit", "CMMA", tmp_path), "--trainer.max_epochs", "1"]) == 0
+    before = (tmp_path / "checkpoints" / "last.ckpt").read_bytes()
+    changed = [*options("fit", "CMMA", tmp_path), "--trainer.max_epochs", "2", "--model.learning_rate", "0.5"]
+    message = error_line(changed)
+    assert "model.init_args.learning_rate: 0.001 -> 0.5" in message
+    assert "max_epochs" not in message
+    assert str(tmp_path) in message
+    assert (tmp_path / "checkpoints" / "last.ckpt").read_bytes() == before
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["model"]["init_args"]["learning_rate"] == 0.001
+    assert "seed_everything: 0 -> 1" in error_line([*options("fit", "CMMA", tmp_path), "--seed_everything", "1"])
+    assert "data.init_args.train: 16 -> 12" in error_line(options("fit", "CMMA", tmp_path, train=12))
+    assert main([*options("fit", "CMMA", tmp_path), "--trainer.max_epochs", "2"]) == 0
+    assert last(tmp_path)["epoch"] == 1
