@@ -94,6 +94,18 @@ class LitFacesCLI(LightningCLI):
         parser.add_lightning_class_args(SampleGrid, "samples")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_whole_seed)
 
+    def _parse_ckpt_path(self) -> None:
+        """The config says what the model is: Lightning would silently put what the checkpoint holds in its place."""
+
+    def instantiate_classes(self) -> None:
+        """Lightning's, with a UserError of a constructor as it was raised."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            if isinstance(error.__cause__, UserError):
+                raise error.__cause__ from None
+            raise
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Lightning's trainer, with checkpoints that are whole or absent."""
         plugins = self._get(self.config_init, "trainer").plugins or []

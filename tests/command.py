@@ -67,9 +67,7 @@ def _work(arguments: list[str], output: str, file_size: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, resource.RLIM_INFINITY))
     torch.set_num_threads(1)
     warnings.filterwarnings("error")
-    warnings.filterwarnings(
-        "ignore", message=LIGHTNINGS
-    )
+    warnings.filterwarnings("ignore", message=LIGHTNINGS)
     from lit_faces.__main__ import main
 
     sys.exit(main(arguments))

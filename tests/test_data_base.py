@@ -147,7 +147,9 @@ def test_a_description_survives_json(numbers):
     assert DataSpec.from_dict(numbers.spec.to_dict()) == numbers.spec
 
 
-@pytest.mark.parametrize("ask", [lambda s, n: s.position(n), lambda s, n: s.vector([n]), lambda s, n: s.vector([], [n])])
+@pytest.mark.parametrize(
+    "ask", [lambda s, n: s.position(n), lambda s, n: s.vector([n]), lambda s, n: s.vector([], [n])]
+)
 def test_an_unknown_attribute_is_refused_with_the_closest_names(ask, numbers):
     with pytest.raises(UserError, match="Numbers has no attribute 'Eyeglases': did you mean Eyeglasses"):
         ask(numbers.spec, "Eyeglases")
@@ -173,7 +175,7 @@ def test_setup_reads_the_data_once(numbers):
 
 @pytest.mark.parametrize("arguments", [{"batch_size": 41}, {"batch_size": 6, "limit": 5}])
 def test_a_batch_larger_than_the_data_is_refused(arguments):
-    with pytest.raises(UserError, match="fewer than one batch .*lower --data.batch_size or raise --data.limit"):
+    with pytest.raises(UserError, match=r"fewer than one batch .*lower --data\.batch_size or raise --data\.limit"):
         Numbers(**arguments).setup()
 
 

@@ -38,7 +38,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                     torch.save(checkpoint, file)
             except RuntimeError as error:
                 # torch puts an error of its own in front of the system's.
-                raise error.__context__ if isinstance(error.__context__, OSError) else error
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
         """Load. Raises UserError if the file is missing, damaged or no checkpoint of this suite."""

@@ -30,10 +30,13 @@ class Method(LightningModule):
         raise NotImplementedError(f"{type(self).__name__} must implement losses() or training_step()")
 
     def prepare(self, spec: DataSpec) -> None:
-        """Build the networks, once, in the memory layout that is fast."""
+        """Build the networks, once, in the memory layout that is fast. Raises UserError if they cannot take such images."""
         if not hasattr(self, "spec"):
             self.spec = spec
-            self.build(spec)
+            try:
+                self.build(spec)
+            except ValueError as error:
+                raise UserError(f"{type(self).__name__} cannot be built for {spec.name}: {error}") from error
             self.to(memory_format=torch.channels_last)
 
     @property

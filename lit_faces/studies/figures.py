@@ -42,8 +42,10 @@ def _save(figure: Any, path: Path) -> None:
 def grid(path: Path, rows: dict[str, Tensor], columns: Sequence[str] = (), title: str = "") -> None:
     """Draw labelled rows of images (N, 3, H, W) in [0, 1]."""
     count = max(len(images) for images in rows.values())
-    figure, axes = plt.subplots(len(rows), count, figsize=(1.15 * count + 1.4, 1.2 * len(rows) + 0.5), squeeze=False)
-    figure.subplots_adjust(wspace=0.05, hspace=0.05)
+    # Room for the title and the columns' names, in inches, whatever the number of rows.
+    head, height = 0.3 * bool(title) + 0.25 * bool(columns) + 0.05, 1.15 * len(rows)
+    figure, axes = plt.subplots(len(rows), count, figsize=(1.15 * count + 1.4, height + head), squeeze=False)
+    figure.subplots_adjust(wspace=0.05, hspace=0.05, bottom=0, top=height / (height + head))
     for line, (label, images) in zip(axes, rows.items(), strict=True):
         for axis in line:
             axis.set_axis_off()
@@ -53,7 +55,7 @@ def grid(path: Path, rows: dict[str, Tensor], columns: Sequence[str] = (), title
     for axis, column in zip(axes[0], columns, strict=False):
         axis.set_title(column, fontsize=9)
     if title:
-        figure.suptitle(title, fontsize=10, y=1.0 + 0.12 / len(rows))
+        figure.suptitle(title, fontsize=10, y=1, va="top")
     _save(figure, path)
 
 

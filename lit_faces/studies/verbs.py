@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lit_faces.studies.study import Study
 
 
-def _arguments(verb: str, description: str, arguments: Sequence[str]) -> argparse.Namespace:
+def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"lit-faces {verb}", description=description)
     parser.add_argument("study", help="name of a study: a folder of experiments/ with a study.yaml")
     parser.add_argument("--profile", default="laptop", help="smoke, laptop or paper (default: %(default)s)")
@@ -67,7 +67,7 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
 def reproduce(arguments: Sequence[str]) -> None:
     """Train and evaluate what is missing of a study, write its report, print its table and the report's path."""
     description = "Train and evaluate a paper's methods and write the report. What was done before is not done again."
-    study, options = _options(_arguments("reproduce", description, arguments))
+    study, options = _options(_parser("reproduce", description).parse_args(arguments))
     from lit_faces.studies.plan import execute, plan
 
     execute(study, options, plan(study, options))
@@ -76,8 +76,17 @@ def reproduce(arguments: Sequence[str]) -> None:
 
 def report(arguments: Sequence[str]) -> None:
     """Write a study's report again, from the records and checkpoints that are there."""
-    study, options = _options(_arguments("report", "Write the report of a study again from its records.", arguments))
+    parser = _parser("report", "Write the report of a study again from its records.")
+    parser.add_argument("--publish", action="store_true", help="also renew docs/results and the table in README.md")
+    parsed = parser.parse_args(arguments)
+    study, options = _options(parsed)
     _report(study, options)
+    if parsed.publish:
+        from lit_faces.studies.publish import publish
+
+        report_folder = options.reports / study.name / options.label
+        for page in publish(study, report_folder, Path("docs"), Path("README.md")):
+            print(f"wrote {page}")
 
 
 def _report(study: "Study", options: "Options") -> None:

@@ -1,0 +1,62 @@
+# Every verb a user types; `make` alone prints them.
+PROFILE ?= laptop
+DATA    ?= auto
+SEEDS   ?= 0
+DEVICES ?= 1
+METHODS ?=
+EPOCHS  ?=
+PYTHON  ?= python3
+
+BIN   := .venv/bin
+READY := .venv/.ready
+STUDY  = $(BIN)/lit-faces $(1) $(2) --profile $(PROFILE) --data $(DATA) --seeds $(SEEDS) --devices $(DEVICES) \
+         $(if $(METHODS),--methods $(METHODS)) $(if $(EPOCHS),--epochs $(EPOCHS))
+
+.PHONY: help setup reproduce-cmma report-cmma test lint bench lock clean
+
+help:
+	@echo "make reproduce-cmma  train and evaluate CMMA, CVAE and CGAN, and write the report"
+	@echo "                     PROFILE=smoke|laptop|paper DATA=LFW|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae DEVICES=1 EPOCHS=20"
+	@echo "make report-cmma     write the report again from the records"
+	@echo "make test            run every test"
+	@echo "make lint            ruff and mypy"
+	@echo "make bench           measure the speed; results go to benchmarks/results"
+	@echo "make setup           make .venv with the locked dependencies (the verbs above do it themselves)"
+	@echo "make lock            resolve the dependencies again"
+	@echo "make clean           remove .venv and caches; runs, reports and data stay"
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "lit_faces needs Python 3.11 or newer: install it, or say PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "lit_faces needs Python 3.11 or newer, $(PYTHON) is older: say PYTHON=python3.12, for instance" >&2; exit 2; }
+	$(PYTHON) -m venv --clear .venv
+	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip sync --quiet --python $(BIN)/python requirements.lock
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+reproduce-cmma: $(READY)
+	@$(call STUDY,reproduce,cmma)
+
+report-cmma: $(READY)
+	@$(call STUDY,report,cmma)
+
+test: $(READY)
+	$(BIN)/python -m pytest -W error
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy lit_faces
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+lock: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	  --extra dev --upgrade pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,60 @@
+"""From a report to the documentation: the pages in docs/results and the table in the README, nothing typed by hand."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lit_faces.errors import UserError
+from lit_faces.files import write_text
+from lit_faces.studies.study import Study
+
+_LARGEST_FIGURE = 300 * 1024
+
+
+def publish(study: Study, report: Path, docs: Path, readme: Path) -> list[Path]:
+    """Copy a report's page, figures, tables and results into `docs`/results, and renew the table in `readme`.
+
+    Returns the pages that were written. Raises UserError if there is no report, or if a figure exceeds 300 KB.
+    """
+    page, results = report / "report.md", report / "results.json"
+    if not page.is_file() or not results.is_file():
+        raise UserError(f"there is no report in {report}: run `lit-faces reproduce {study.name}` first")
+    folder = docs / "results" / study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    text = page.read_text(encoding="utf-8")
+    for path in sorted(report.iterdir()):
+        if path.suffix == ".png" and path.stat().st_size > _LARGEST_FIGURE:
+            raise UserError(f"{path} has {path.stat().st_size // 1024} KB, more than {_LARGEST_FIGURE // 1024}")
+        if path.suffix in (".png", ".csv", ".json"):
+            shutil.copyfile(path, folder / path.name)
+            text = text.replace(f"]({path.name})", f"]({study.name}/{path.name})")
+    write_text(docs / "results" / f"{study.name}.md", text)
+    table = readme_table(study, json.loads(results.read_text(encoding="utf-8")))
+    write_text(readme, with_table(readme.read_text(encoding="utf-8"), study.name, table))
+    return [docs / "results" / f"{study.name}.md", readme]
+
+
+def readme_table(study: Study, results: dict[str, Any]) -> str:
+    """The published metrics, ours beside the paper's, as a Markdown table; from the contents of `results.json`."""
+    rows = [row for row in results["rows"] if row["published"] is not None]
+    lines = ["| metric | model | ours | the paper's | epochs, ours / paper's |", "| --- | --- | --- | --- | --- |"]
+    epochs = {name.partition(",")[0]: run["epochs"] for name, run in results["provenance"]["runs"].items()}
+    titles = {table.metric: table.title.partition(":")[0] for table in study.tables}
+    for row in rows:
+        published = f"{row['published']:,.0f}" + ("" if row["comparable"] else " (other data)")
+        ours = f"{row['value']:,.0f} ± {row['stderr']:,.0f}"
+        metric = f"{row['metric'].replace('_', ' ')} ({titles[row['metric']]}), nats per image"
+        lines.append(f"| {metric} | {row['run']} | {ours} | {published} | {epochs[row['run']]} / {study.epochs} |")
+    lines += ["", "| claim of the paper | verdict |", "| --- | --- |"]
+    lines += [f"| {claim['claim']} | {claim['verdict']} |" for claim in results["claims"]]
+    return "\n".join(lines)
+
+
+def with_table(readme: str, name: str, table: str) -> str:
+    """The README with the table between its two markers renewed. Raises UserError if a marker is missing."""
+    start, end = f"<!-- results of {name}: made by `lit-faces report {name} --publish` -->", f"<!-- end of {name} -->"
+    if start not in readme or end not in readme:
+        raise UserError(f"the README lacks the markers {start} and {end}")
+    before, rest = readme.split(start)
+    return f"{before}{start}\n{table}\n{end}{rest.split(end)[1]}"

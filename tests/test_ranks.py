@@ -1,0 +1,94 @@
+"""Two processes train together, and evaluate as one does. Run as a script, this file is what the processes run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from command import options
+
+METHODS = {"CMMA": "ddp", "CVAE": "ddp", "CGAN": "ddp_find_unused_parameters_true"}
+# Shards of 5 and 4 test faces: two batches and one.
+TEST = {"test": 9}
+OVER_EDITS = {"edit_accuracy", "edit_change_in_others", "generation_accuracy", "unedited_rate"}
+JUDGE = "AttributeClassifier"
+
+
+def checkpoint(folder, method):
+    return folder / method / "checkpoints" / "last.ckpt"
+
+
+def test_options(method, folder, where):
+    edits = {"glasses": {"set": ["Eyeglasses"], "reset": ["No Eyewear"]}, "bald": {"reset": ["Bald"]}}
+    return [
+        *options("test", method, folder / where / method, **TEST),
+        *("--ckpt_path", str(checkpoint(folder, method))),
+        *("--edits.classifier", str(checkpoint(folder, JUDGE)), "--edits.edits", json.dumps(edits)),
+    ]
+
+
+test_options.__test__ = False
+
+
+def work(folder):
+    from lit_faces.__main__ import main
+
+    torch.set_num_threads(1)
+    for method, strategy in {JUDGE: "ddp", **METHODS}.items():
+        both = ["--trainer.devices", "2", "--trainer.strategy", strategy]
+        code = main([*options("fit", method, folder / method), *both, "--trainer.max_epochs", "2"])
+        if not code and method != JUDGE:
+            code = main([*test_options(method, folder, "two"), *both])
+        if code:
+            sys.exit(code)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where two processes trained and tested everything."""
+    folder = tmp_path_factory.mktemp("ranks")
+    command = [sys.executable, __file__, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes_train_on_the_whole_data(folder, method):
+    state = torch.load(checkpoint(folder, method), weights_only=True)
+    assert (state["epoch"], state["training"]["devices"]) == (1, 2)
+    # 16 images in batches of 4 on each of two ranks.
+    assert state["training"]["batches"] == 2 * 2
+    assert all(value.isfinite().all() for value in state["state_dict"].values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes_measure_what_one_does(folder, method, main):
+    assert main(test_options(method, folder, "one")) == 0
+    one, two = (json.loads((folder / where / method / "record.json").read_text()) for where in ("one", "two"))
+    assert (one["evaluation"]["devices"], two["evaluation"]["devices"]) == (1, 2)
+    expected = {m["metric"]: m for m in one["measurements"]}
+    found = {m["metric"]: m for m in two["measurements"]}
+    assert found.keys() == expected.keys()
+    names = {"parzen_log_likelihood", "nearest_sample_rms", "generation_accuracy/glasses", "unedited_rate/bald"}
+    if method != "CGAN":
+        names |= {"elbo", "kl", "log_likelihood", "iwae", "pixels_at_variance_floor", "edit_accuracy/glasses"}
+    assert names <= expected.keys()
+    for name, measurement in expected.items():
+        # The mean over several edits has no standard error.
+        assert (found[name]["stderr"] is None) == (measurement["stderr"] is None) == (name in OVER_EDITS), name
+        for number in ("value", "stderr"):
+            close = pytest.approx(measurement[number] or 0.0, abs=1e-4, rel=0)
+            assert (found[name][number] or 0.0) == close, f"{number} of {name}"
+        assert (found[name]["n"], found[name]["settings"]) == (measurement["n"], measurement["settings"]), name
+    assert expected["parzen_log_likelihood"]["n"] == 9
+    rows = [(folder / where / method / "per_image.csv").read_text().splitlines() for where in ("one", "two")]
+    assert [len(r) for r in rows] == [10, 10]
+    assert [r.split(",")[:2] for r in rows[0]] == [r.split(",")[:2] for r in rows[1]]
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]))
