@@ -44,7 +44,7 @@ report-cmma: $(READY)
 	@$(call STUDY,report,cmma)
 
 test: $(READY)
-	$(BIN)/python -m pytest -W error
+	$(BIN)/python -m pytest
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -81,7 +81,7 @@ class RunFolder:
             self._lock.close()
 
     def open(self, config: dict[str, Any]) -> None:
-        """Take the folder for training. Raises UserError if another process has it or if it holds a different run."""
+        """Take the folder for training, without what a killed process left half-written. Raises UserError if another process has it or if it holds a different run."""
         if int(os.environ.get("LOCAL_RANK", 0)) > 0:
             return
         self.path.mkdir(parents=True, exist_ok=True)
@@ -90,6 +90,9 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(f"another process is training in {self.path}: wait for it or stop it") from error
+        # What a process that was killed while it wrote has left: nobody else writes here now.
+        for leftover in self.path.rglob(".*.tmp"):
+            leftover.unlink()
         if self.checkpoint.exists() and self.config.exists():
             before = _flat(yaml.safe_load(self.config.read_text()))
             now = _flat(config)

@@ -119,7 +119,7 @@ class FaceDataModule(LightningDataModule):
         # A column without spread carries no information: it stays 0 rather than being divided by 0.
         std = raw.std(0, correction=0)
         std = torch.where(std > 0, std, torch.ones_like(std))
-        quantiles = torch.quantile(raw, torch.tensor([0.05, 0.95], dtype=raw.dtype), dim=0)
+        quantiles = torch.quantile(raw, torch.tensor([0.05, 0.95], dtype=raw.dtype), dim=0, interpolation="nearest")
         low, high = quantiles[0], quantiles[1]
         # A rare binary attribute has equal percentiles: its two values are then the extremes.
         flat = low == high

@@ -25,7 +25,7 @@ def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--reports", type=Path, default=Path("reports"), help="folder of reports (default: %(default)s)"
     )
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":

@@ -1,0 +1,62 @@
+"""The pages that tell users how to extend the suite work as they stand."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lit_faces.__main__ import main
+from lit_faces.methods import load_method
+
+DOCS = Path(__file__).parents[1] / "docs"
+FAST = ["--trainer.max_epochs=1", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_the_recipe_for_a_method_trains_edits_and_resumes(folder: Path) -> None:
+    (code,), (config,), (command,) = (blocks("adding-a-method.md", kind) for kind in ("python", "yaml", "sh"))
+    (folder / "my_autoencoder.py").write_text(code)
+    (folder / "my_autoencoder.yaml").write_text(config)
+    program, *arguments = command.split()
+    assert program == "lit-faces"
+    arguments += ["--data.limit=32", "--data.batch_size=16", "--data.size=32", "--trainer.default_root_dir=run", *FAST]
+    assert main(arguments) == 0
+    import my_autoencoder
+
+    method = load_method("run/checkpoints/last.ckpt", my_autoencoder.Autoencoder)
+    assert method.spec.name == "Synthetic"
+    assert len(code.splitlines()) < 150
+
+
+def test_the_recipe_for_data_trains_on_pictures_and_a_table(folder: Path) -> None:
+    (code,), (command,) = (blocks("your-own-data.md", kind) for kind in ("python", "sh"))
+    (folder / "my_faces.py").write_text(code)
+    (folder / "faces").mkdir()
+    generator = np.random.default_rng(0)
+    lines = ["file,person,split,Smiling,Male"]
+    for number, split in enumerate(["train"] * 8 + ["validation"] * 2 + ["test"] * 2):
+        Image.fromarray(generator.integers(0, 255, (40, 40, 3), np.uint8)).save(folder / f"faces/{number}.png")
+        lines.append(f"{number}.png,{split}-{number},{split},{number % 2},{number % 3 == 0:d}")
+    (folder / "faces/table.csv").write_text("\n".join(lines))
+    arguments = command.replace("lit-faces ", "", 1).split()
+    arguments += [
+        "--data.size=32",
+        "--data.batch_size=4",
+        "--model.width=0.05",
+        "--trainer.default_root_dir=run",
+        *FAST,
+    ]
+    assert main(arguments) == 0
+    assert load_method("run/checkpoints/last.ckpt").spec.attributes == ("Smiling", "Male")

@@ -1,0 +1,185 @@
+"""Studies: options, plans, claims, reports, and the whole of `reproduce` in the smoke profile."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from lit_faces.__main__ import main
+from lit_faces.studies.claims import interval, judge
+from lit_faces.studies.collect import PerImage, Results
+from lit_faces.studies.plan import JUDGE, Options, plan
+from lit_faces.studies.publish import readme_table, with_table
+from lit_faces.studies.study import read_study
+
+ROOT = Path(__file__).parents[1]
+STUDIES = sorted(path.parent.name for path in ROOT.glob("experiments/*/study.yaml"))
+
+
+def per_image(**columns: list[float]) -> PerImage:
+    count = len(next(iter(columns.values())))
+    return PerImage(np.arange(count), {name: np.array(values) for name, values in columns.items()})
+
+
+def verdicts(**runs: PerImage) -> dict[str, str]:
+    judgements = judge(read_study("cmma"), Results([], {}, runs))
+    return {judgement.claim: judgement.verdict for judgement in judgements}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_whole(name: str) -> None:
+    study = read_study(name)
+    for config in (*study.runs.values(), study.judge):
+        assert (study.folder / config).is_file()
+    assert {run for table in study.tables for run in table.published} <= set(study.runs)
+    assert set(study.figures["edit"]) | {study.figures["remove"]} <= set(study.edits)
+
+
+def test_the_published_values_of_cmma_are_the_papers() -> None:
+    published = {table.metric: table.published for table in read_study("cmma").tables}
+    assert published == {
+        "elbo": {"cmma": 17973, "cvae": 14356},
+        "parzen_log_likelihood": {"cmma": 9487, "cvae": 8714, "cgan": 8320},
+    }
+
+
+def test_a_clear_difference_is_judged_and_noise_is_not() -> None:
+    noise = np.random.default_rng(0).normal(size=400)
+    better, worse = (noise + 5).tolist(), noise.tolist()
+    claim = "CMMA's variational lower bound exceeds CVAE's (Table 2)"
+    assert verdicts(cmma=per_image(elbo=better), cvae=per_image(elbo=worse))[claim] == "confirmed"
+    assert verdicts(cmma=per_image(elbo=worse), cvae=per_image(elbo=better))[claim] == "refuted"
+    other = np.random.default_rng(1).normal(size=400).tolist()
+    assert verdicts(cmma=per_image(elbo=worse), cvae=per_image(elbo=other))[claim] == "undecided"
+    assert verdicts(cmma=per_image(elbo=worse))[claim] == "not tested"
+
+
+def test_an_edit_that_fails_keeps_the_claim_undecided() -> None:
+    claim = "Faces edited by CMMA show the new attribute (section 4.5.2)"
+    never, always = [0.0] * 50, [1.0] * 50
+    works = {"unedited_hit/A": never, "edit_hit/A": always}
+    fails = {"unedited_hit/B": never, "edit_hit/B": never}
+    assert verdicts(cmma=per_image(**works))[claim] == "confirmed"
+    assert verdicts(cmma=per_image(**works, **fails))[claim] == "undecided"
+
+
+def test_the_interval_is_of_the_mean_over_persons() -> None:
+    generator = np.random.default_rng(0)
+    values = generator.normal(1.0, 2.0, 1000)
+    alone = interval(values, np.arange(1000))
+    half = 1.96 * values.std() / np.sqrt(1000)
+    assert alone["high"] - alone["mean"] == pytest.approx(half, rel=0.1)
+    # Ten pictures of each person that say the same thing carry a tenth of the evidence.
+    copied = interval(np.repeat(values[:100], 10), np.repeat(np.arange(100), 10))
+    once = interval(values[:100], np.arange(100))
+    assert copied["high"] - copied["low"] == pytest.approx(once["high"] - once["low"], rel=0.05)
+
+
+def test_images_that_took_no_part_are_left_out() -> None:
+    values = np.array([1.0, np.nan, 3.0])
+    assert interval(values, np.arange(3))["n"] == 2
+    assert interval(values, np.arange(3))["mean"] == 2
+
+
+def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> None:
+    runs = plan(read_study("cmma"), Options(seeds=(0, 1), methods=("cmma", "cgan"), epochs=3, runs=tmp_path))
+    names = [(run.name, run.seed) for run in runs]
+    assert names == [(JUDGE, 0), ("cmma", 0), ("cgan", 0), ("cmma", 1), ("cgan", 1)]
+    assert all("--trainer.max_epochs=3" in run.fit for run in runs[1:])
+    assert "--trainer.max_epochs=3" not in runs[0].fit
+    assert len({run.folder.path for run in runs}) == len(runs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing"], "there is no study 'nothing': use one of cmma"),
+        (["cmma", "--profile", "huge"], "there is no profile 'huge'"),
+        (["cmma", "--seeds", "a"], "--seeds must be whole numbers"),
+        (["cmma", "--data", "MNIST"], "--data must be LFW or Synthetic"),
+        (["cmma", "--methods", "gan", "--data", "Synthetic"], "cmma has no method gan"),
+        (["cmma", "--devices", "0"], "--devices and --epochs must be at least 1"),
+    ],
+)
+def test_bad_options_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("lit-faces: error: ")
+    assert said in error
+    assert "\n" not in error
+
+
+def test_the_paper_profile_wants_the_papers_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIT_FACES_DATA", str(tmp_path))
+    assert main(["reproduce", "cmma", "--profile", "paper"]) == 2
+    assert "lit-faces data prepare lfw" in capsys.readouterr().err
+
+
+def test_a_damaged_study_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "experiments/profiles").mkdir(parents=True)
+    (tmp_path / "experiments/bad").mkdir()
+    (tmp_path / "experiments/bad/study.yaml").write_text("title: x\nrunz: {}\ntables: []\nclaims: []\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "bad"]) == 2
+    assert "study.yaml is not a study" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
+    folder = tmp_path_factory.mktemp("study")
+    arguments = ["cmma", "--profile", "smoke", "--data", "Synthetic"]
+    arguments += ["--runs", str(folder / "runs"), "--reports", str(folder / "reports")]
+    assert main(["reproduce", *arguments]) == 0
+    return arguments, folder
+
+
+def test_the_smoke_study_leaves_a_whole_report(reproduced: tuple[list[str], Path]) -> None:
+    report = reproduced[1] / "reports/cmma/smoke-synthetic"
+    results = json.loads((report / "results.json").read_text())
+    assert set(results) >= {"rows", "claims", "data", "provenance"}
+    keys = {"run", "metric", "value", "stderr", "n", "seeds", "unit", "published", "comparable"}
+    assert all(keys <= set(row) for row in results["rows"])
+    measured = {(row["run"], row["metric"]) for row in results["rows"]}
+    assert {(run, "parzen_log_likelihood") for run in ("cmma", "cvae", "cgan", "mean_face", "nearest_face")} <= measured
+    assert {("cmma", "elbo"), ("cvae", "elbo"), ("cmma", "iwae"), ("cmma", "edit_accuracy")} <= measured
+    assert ("cgan", "elbo") not in measured
+    assert ("cgan", "edit_accuracy") not in measured
+    assert not any(row["comparable"] for row in results["rows"])
+    assert all(claim["verdict"] in ("confirmed", "refuted", "undecided") for claim in results["claims"])
+    page = (report / "index.html").read_text()
+    shown = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(shown) > 10
+    assert all((report / name).is_file() for name in shown)
+    assert "not comparable" in page
+    assert "synthetic faces" in re.search("<title>(.*)</title>", page)[1]  # type: ignore[index]
+
+
+def test_a_second_call_trains_nothing_again(
+    reproduced: tuple[list[str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments, folder = reproduced
+    records = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/record.json")}
+    assert len(records) == 4
+    assert main(["reproduce", *arguments]) == 0
+    said = capfd.readouterr().out
+    assert said.count("done before") == 4
+    assert said.strip().splitlines()[-1].endswith("index.html")
+    assert {path: path.stat().st_mtime_ns for path in records} == records
+
+
+def test_the_table_of_the_readme_is_that_of_the_published_results() -> None:
+    readme = (ROOT / "README.md").read_text()
+    results = json.loads((ROOT / "docs/results/cmma/results.json").read_text())
+    assert with_table(readme, "cmma", readme_table(read_study("cmma"), results)) == readme
+
+
+def test_every_profile_is_yaml() -> None:
+    for path in ROOT.glob("experiments/profiles/*.yaml"):
+        assert isinstance(yaml.safe_load(path.read_text()), dict)
