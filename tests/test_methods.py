@@ -132,9 +132,12 @@ def test_a_tiny_batch_is_learnt(variant, data, batch, manual):
     assert last < first - abs(first) / 4
 
 
-@pytest.mark.parametrize(("still", "loss"), [("generator", "discriminator_loss"), ("discriminator", "generator_loss")])
+@pytest.mark.parametrize(
+    ("still", "loss"),
+    [("learning_rate", "discriminator_loss"), ("discriminator_learning_rate", "generator_loss")],
+)
 def test_each_network_of_the_cgan_learns_against_the_other_standing_still(still, loss, data, batch, manual):
-    rates = {"generator_learning_rate": 0.01, "discriminator_learning_rate": 0.01, f"{still}_learning_rate": 0.0}
+    rates = {"learning_rate": 0.01, "discriminator_learning_rate": 0.01, still: 0.0}
     method = make("CGAN", data, **rates)
     losses = [manual(method, batch)[loss].item() for _ in range(20)]
     assert losses[-1] < losses[0] - 0.02

@@ -13,23 +13,26 @@ class CGAN(Method):
     """Faces from noise and attributes, G(n, y), judged together with the attributes, D(x, y).
 
     Sections 4.2 and 4.3 of the CMMA paper: G is CMMA's g without the variance, D has h's convolutions; Adagrad for both, one
-    step of D, then one of G. Noise size and learning rates are not published. It has no posterior, so it neither edits nor
-    bounds the likelihood.
+    step of D, then one of G. Noise size and learning rates are not published; without a rate of its own D has G's. It has no
+    posterior, so it neither edits nor bounds the likelihood.
     """
 
     def __init__(
         self,
         noise_dim: int = 500,
         width: float = 1.0,
-        generator_learning_rate: float = 1e-3,
-        discriminator_learning_rate: float = 1e-3,
+        learning_rate: float = 1e-3,
+        discriminator_learning_rate: float | None = None,
         initial_accumulator_value: float = 0.0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
         self.noise_dim, self.width = noise_dim, width
-        self.learning_rates = (generator_learning_rate, discriminator_learning_rate)
+        self.learning_rate = learning_rate
+        self.discriminator_learning_rate = (
+            learning_rate if discriminator_learning_rate is None else discriminator_learning_rate
+        )
         self.initial_accumulator_value = initial_accumulator_value
 
     def build(self, spec: DataSpec) -> None:
@@ -65,8 +68,7 @@ class CGAN(Method):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adagrad for G and for D."""
-        generator_rate, discriminator_rate = self.learning_rates
         return [
-            adagrad(self.generator, generator_rate, self.initial_accumulator_value),
-            adagrad(self.discriminator, discriminator_rate, self.initial_accumulator_value),
+            adagrad(self.generator, self.learning_rate, self.initial_accumulator_value),
+            adagrad(self.discriminator, self.discriminator_learning_rate, self.initial_accumulator_value),
         ]
