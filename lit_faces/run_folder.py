@@ -81,7 +81,10 @@ class RunFolder:
             self._lock.close()
 
     def open(self, config: dict[str, Any]) -> None:
-        """Take the folder for training, without what a killed process left half-written. Raises UserError if another process has it or if it holds a different run."""
+        """Take the folder for training, and remove what a killed process left half-written in it.
+
+        Raises UserError if another process has it or if it holds a different run.
+        """
         if int(os.environ.get("LOCAL_RANK", 0)) > 0:
             return
         self.path.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import wandb.wandb_agent
 import yaml
-from wandb.sdk.launch.sweeps.utils import load_sweep_config
 from wandb.proto.wandb_internal_pb2 import Record
+from wandb.sdk.launch.sweeps.utils import load_sweep_config
 
 ROOT = Path(__file__).parents[1]
 SWEEP = yaml.safe_load((ROOT / "experiments/cmma/sweep.yaml").read_text())
