@@ -124,6 +124,7 @@ class LitFacesCLI(LightningCLI):
             self.folder.open(yaml.safe_load(text))
             if config.ckpt_path is None and self.folder.checkpoint.exists():
                 rank_zero_info(f"resuming {self.folder.checkpoint}")
+                self.folder.refuse_fewer_epochs(config.trainer.max_epochs)
                 config.ckpt_path = str(self.folder.checkpoint)
             config.weights_only = True
         elif config.get("ckpt_path") is None:

@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from lit_faces.errors import UserError
 from lit_faces.files import write_text
+from lit_faces.methods.base import read_checkpoint
 
 # What may differ between two sittings of one run: where it runs, what it prints, how long it goes on, how it is evaluated.
 _FREE = {
@@ -109,6 +110,15 @@ class RunFolder:
                     f"{self.path} holds a run with another config ({'; '.join(changed)}): "
                     "give another --trainer.default_root_dir, or remove the folder"
                 )
+
+    def refuse_fewer_epochs(self, epochs: int | None) -> None:
+        """Raises UserError if the run has been trained for more than `epochs` (None or -1: no limit) already."""
+        trained = read_checkpoint(self.checkpoint)["training"]["epochs"]
+        if epochs is not None and 0 <= epochs < trained:
+            raise UserError(
+                f"{self.path} has been trained for {trained} epochs, more than --trainer.max_epochs={epochs}: "
+                "ask for more, or give another --trainer.default_root_dir"
+            )
 
 
 def _is_free(key: str) -> bool:

@@ -52,6 +52,17 @@ class Method(LightningModule):
         """One step of the one optimiser; returns the losses, on the device, for the callbacks to log."""
         return self.losses(batch)
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """`--trainer.gradient_clip_val` by norm; Lightning's own refuses fused optimisers, for the sake of fp16's scaler."""
+        if gradient_clip_val is not None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Nothing of its own: callbacks evaluate."""
 

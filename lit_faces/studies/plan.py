@@ -69,6 +69,9 @@ def plan(study: Study, options: Options) -> list[Run]:
 def _run(study: Study, options: Options, root: Path, name: str, config: str, seed: int) -> Run:
     folder = RunFolder(root / (name if name == JUDGE else f"{name}-seed{seed}"))
     configs = [study.folder / config, study.profile(options.profile)]
+    own = configs[0].with_suffix(f".{options.profile}.yaml")
+    if own.is_file():
+        configs.append(own)
     if name != JUDGE:
         configs.append(root / "edits.yaml")
     common = [part for path in configs for part in ("--config", str(path))]
