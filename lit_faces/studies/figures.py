@@ -244,6 +244,9 @@ def draw_widths(results: Results, folder: Path) -> Path | None:
             for count, values in curve[split].items():
                 table += [[name, split, count, w, v] for w, v in zip(curve["widths"], values, strict=True)]
     axis.set(xlabel="width of the window (pixels in [0, 1])", ylabel="nats per image", xscale="log")
+    ticks = (0.03, 0.05, 0.1, 0.2, 0.3)
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
     best = max(row[4] for row in table)
     axis.set_ylim(best - 15000, best + 1500)
     axis.legend(fontsize=7)
