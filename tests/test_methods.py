@@ -71,9 +71,12 @@ def test_a_step_moves_every_parameter(variant, data, batch, manual):
     assert all(p.requires_grad for p in method.parameters())
 
 
-@pytest.mark.parametrize(("still", "moving"), [("generator", "discriminator"), ("discriminator", "generator")])
+@pytest.mark.parametrize(
+    ("still", "moving"),
+    [("learning_rate", "discriminator"), ("discriminator_learning_rate", "generator")],
+)
 def test_each_network_of_the_cgan_is_moved_by_its_own_optimiser_alone(still, moving, data, batch, manual):
-    method = make("CGAN", data, **{f"{still}_learning_rate": 0.0})
+    method = make("CGAN", data, **{"learning_rate": 1e-3, "discriminator_learning_rate": 1e-3, still: 0.0})
     assert changed(method, lambda: manual(method, batch)) == {moving}
 
 
