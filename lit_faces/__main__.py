@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lit_faces.allocator import keep_freed_memory
-from lit_faces.errors import UserError
+from lit_faces.errors import ReportedError, UserError
 from lit_faces.processes import end_with_parent
 
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
@@ -15,7 +15,7 @@ Train and evaluate one method (LightningCLI; `lit-faces VERB --help` lists every
   fit        train:             lit-faces fit --config experiments/cmma/cmma.yaml
   validate   evaluate on the validation split
   test       evaluate on the test split, and write record.json
-  predict    reconstruct the test images
+  predict    reconstruct the test faces, as pictures in the run's folder
 
 Reproduce a paper:
   reproduce  run a study:       lit-faces reproduce cmma --profile laptop
@@ -44,11 +44,10 @@ def _report(arguments: Sequence[str]) -> None:
 
 
 def _data(arguments: Sequence[str]) -> None:
-    import argparse
-
+    from lit_faces.arguments import Parser
     from lit_faces.data import verb
 
-    parser = argparse.ArgumentParser(prog="lit-faces data", description="Prepare and list data sets.")
+    parser = Parser(prog="lit-faces data", description="Prepare and list data sets.")
     verb.add_arguments(parser)
     verb.run(parser.parse_args(arguments))
 
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code: 2 for an error that the user can mend."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(USAGE)
+        print(USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     end_with_parent()
     verb, *rest = arguments
@@ -72,8 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             VERBS[verb](rest)
         else:
             raise UserError(f"there is no verb {verb!r}: use one of {', '.join((*LIGHTNING_VERBS, *VERBS))}")
+    except ReportedError:
+        return 2
     except UserError as error:
         print(f"lit-faces: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        # A folder that cannot be made, a file that cannot be read: the system's own words name it.
+        if error.filename is None:
+            raise
+        print(f"lit-faces: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lit-faces: interrupted; the same command resumes where it stopped", file=sys.stderr)

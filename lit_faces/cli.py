@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import torch
 import yaml
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
@@ -23,6 +24,7 @@ from lit_faces.callbacks.exact_resume import AtomicCheckpointIO, EpochCheckpoint
 from lit_faces.callbacks.likelihood_bounds import LikelihoodBounds
 from lit_faces.callbacks.losses import TrainingLosses
 from lit_faces.callbacks.parzen_window import ParzenWindow
+from lit_faces.callbacks.predictions import Predictions
 from lit_faces.callbacks.record import Record
 from lit_faces.callbacks.sample_grid import SampleGrid
 from lit_faces.data.base import FaceDataModule
@@ -112,7 +114,10 @@ class LitFacesCLI(LightningCLI):
         """Lightning's trainer, with checkpoints that are whole or absent."""
         plugins = self._get(self.config_init, "trainer").plugins or []
         plugins = [*plugins] if isinstance(plugins, list) else [plugins]
-        return super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
+        try:
+            return super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
+        except MisconfigurationException as error:
+            raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
     def before_instantiate_classes(self) -> None:
         """Settle the run's folder and logger, and refuse a folder that holds another run."""
@@ -137,8 +142,8 @@ class LitFacesCLI(LightningCLI):
 
 
 def _whole_seed(seed: int | bool) -> int:
-    if isinstance(seed, bool):
-        raise UserError("seed_everything must be a whole number, so that the run can be repeated")
+    if isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise UserError("seed_everything must be a whole number from 0 to 4294967295, so that the run can be repeated")
     return seed
 
 
@@ -172,7 +177,14 @@ def run(arguments: Sequence[str]) -> None:
             "precision": fast_precision(),
             "num_sanity_val_steps": 0,
             "use_distributed_sampler": False,
-            "callbacks": [EpochSeed(), TrainingLosses(), ClassifierAccuracy(), EpochCheckpoint(), Record()],
+            "callbacks": [
+                EpochSeed(),
+                TrainingLosses(),
+                ClassifierAccuracy(),
+                EpochCheckpoint(),
+                Record(),
+                Predictions(),
+            ],
         },
         parser_class=OneLineParser,
         parser_kwargs={"prog": "lit-faces"},

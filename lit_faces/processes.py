@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from lit_faces.errors import UserError
+from lit_faces.errors import ReportedError, UserError
 
 _PARENT = "LIT_FACES_PARENT"
 # From Linux's prctl.h.
@@ -41,12 +41,18 @@ def run_verb(arguments: Sequence[str]) -> None:
     try:
         code = child.wait()
     except KeyboardInterrupt:
-        # The terminal has interrupted the child too: let it stop in order.
-        child.wait()
+        # A terminal has interrupted the child too: let it stop in order. Otherwise end it.
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.terminate()
+            child.wait()
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
     if code in (130, 143, -signal.SIGINT, -signal.SIGTERM):
         raise KeyboardInterrupt
+    if code == 2:
+        raise ReportedError(f"`lit-faces {arguments[0]}` ended with an error")
     if code:
         raise UserError(f"`lit-faces {arguments[0]}` ended with code {code}; its last lines above say why")

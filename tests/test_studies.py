@@ -11,9 +11,9 @@ import yaml
 from lit_faces.__main__ import main
 from lit_faces.studies.claims import interval, judge
 from lit_faces.studies.collect import PerImage, Results
-from lit_faces.studies.plan import JUDGE, Options, plan
+from lit_faces.studies.plan import JUDGE, plan
 from lit_faces.studies.publish import readme_table, with_table
-from lit_faces.studies.study import read_study
+from lit_faces.studies.study import Options, read_study
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted(path.parent.name for path in ROOT.glob("experiments/*/study.yaml"))
@@ -102,6 +102,10 @@ def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> Non
         (["cmma", "--data", "MNIST"], "--data must be LFW or Synthetic"),
         (["cmma", "--methods", "gan", "--data", "Synthetic"], "cmma has no method gan"),
         (["cmma", "--devices", "0"], "--devices and --epochs must be at least 1"),
+        (["cmma", "--seeds", "1,1"], "--seeds must be different numbers"),
+        (["cmma", "--seeds", "99999999999"], "--seeds must be different numbers from 0 to 4294967295"),
+        (["cmma", "--epochs", "many"], "invalid int value: 'many'"),
+        (["cmma", "--prof", "smoke"], "unrecognized arguments: --prof"),
     ],
 )
 def test_bad_options_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lit_faces import __version__
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.errors import UserError
+from lit_faces.methods.capabilities import Generates, Reconstructs
 
 
 class Method(LightningModule):
@@ -69,6 +70,17 @@ class Method(LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Nothing of its own: callbacks evaluate."""
 
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Reconstructions (B, C, H, W) of the test faces; without an encoder, faces drawn from their attributes at zero noise.
+
+        Raises UserError for a method that makes no pictures.
+        """
+        if isinstance(self, Reconstructs):
+            return self.reconstruct(batch.images, batch.attributes)
+        if isinstance(self, Generates):
+            return self.generate(batch.attributes, batch.attributes.new_zeros(len(batch.row), self.noise_dim))
+        raise UserError(f"{type(self).__name__} makes no pictures, so there is nothing to predict")
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make the checkpoint self-contained: method, its arguments, the data's description."""
         checkpoint["lit_faces"] = {
@@ -96,7 +108,9 @@ class Method(LightningModule):
                 f"the data is {self.spec.name} ({len(self.spec.attributes)}, {self.spec.image_shape})"
             )
         if about["arguments"] != self.arguments:
-            raise UserError(f"the checkpoint's arguments {about['arguments']} differ from {self.arguments}")
+            theirs, ours = about["arguments"], self.arguments
+            differ = [f"{k}: {theirs.get(k)!r} -> {ours.get(k)!r}" for k in ours if theirs.get(k) != ours[k]]
+            raise UserError(f"the checkpoint was trained with other arguments ({'; '.join(differ)})")
 
 
 def _about(checkpoint: Any, path: object) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_faces.errors import UserError
-from lit_faces.studies.plan import JUDGE, Options, Run
-from lit_faces.studies.study import Study
+from lit_faces.studies.plan import JUDGE, Run
+from lit_faces.studies.study import Options, Study
 
 
 @dataclass(frozen=True)

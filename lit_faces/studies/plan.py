@@ -8,33 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lit_faces.errors import UserError
 from lit_faces.files import write_json, write_text
 from lit_faces.processes import run_verb
 from lit_faces.run_folder import RunFolder
-from lit_faces.studies.study import Study
+from lit_faces.studies.study import Options, Study
 
 # The classifier that judges is one for all seeds.
 JUDGE = "judge"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `lit-faces reproduce` was asked for. `data` is the class of a DataModule; `epochs` overrides the configs'."""
-
-    profile: str = "laptop"
-    data: str = "Synthetic"
-    seeds: tuple[int, ...] = (0,)
-    methods: tuple[str, ...] = ()
-    devices: int = 1
-    epochs: int | None = None
-    runs: Path = Path("runs")
-    reports: Path = Path("reports")
-
-    @property
-    def label(self) -> str:
-        """`profile-data`, the name of the folders."""
-        return f"{self.profile}-{self.data.lower()}"
 
 
 @dataclass(frozen=True)
@@ -56,10 +36,7 @@ class Run:
 
 
 def plan(study: Study, options: Options) -> list[Run]:
-    """The judge first, then every method with every seed. Raises UserError for a method that the study does not have."""
-    unknown = set(options.methods) - set(study.runs)
-    if unknown:
-        raise UserError(f"{study.name} has no method {', '.join(sorted(unknown))}: use some of {', '.join(study.runs)}")
+    """The judge first, then every method with every seed."""
     root = options.runs / study.name / options.label
     judge = _run(study, options, root, JUDGE, study.judge, 0)
     names = [name for name in study.runs if not options.methods or name in options.methods]

@@ -17,8 +17,8 @@ from lit_faces.studies import figures
 from lit_faces.studies.baselines import baseline_records
 from lit_faces.studies.claims import Judgement, judge
 from lit_faces.studies.collect import Results, Row, collect, rows_of
-from lit_faces.studies.plan import JUDGE, Options, Run, plan
-from lit_faces.studies.study import Study
+from lit_faces.studies.plan import JUDGE, Run, plan
+from lit_faces.studies.study import Options, Study
 
 
 @dataclass(frozen=True)

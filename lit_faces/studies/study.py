@@ -60,6 +60,25 @@ class Study:
         return path
 
 
+@dataclass(frozen=True)
+class Options:
+    """What `lit-faces reproduce` was asked for. `data` is the class of a DataModule; `epochs` overrides the configs'."""
+
+    profile: str = "laptop"
+    data: str = "Synthetic"
+    seeds: tuple[int, ...] = (0,)
+    methods: tuple[str, ...] = ()
+    devices: int = 1
+    epochs: int | None = None
+    runs: Path = Path("runs")
+    reports: Path = Path("reports")
+
+    @property
+    def label(self) -> str:
+        """`profile-data`, the name of the folders."""
+        return f"{self.profile}-{self.data.lower()}"
+
+
 def experiments_folder() -> Path:
     """`experiments/` of the working directory, or of the checkout that the package is installed from."""
     here, checkout = Path("experiments"), Path(__file__).parents[2] / "experiments"

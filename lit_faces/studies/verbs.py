@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lit_faces.arguments import Parser
 from lit_faces.errors import UserError
 
 if TYPE_CHECKING:
-    from lit_faces.studies.plan import Options
-    from lit_faces.studies.study import Study
+    from lit_faces.studies.study import Options, Study
 
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"lit-faces {verb}", description=description)
+    parser = Parser(prog=f"lit-faces {verb}", description=description)
     parser.add_argument("study", help="name of a study: a folder of experiments/ with a study.yaml")
     parser.add_argument("--profile", default="laptop", help="smoke, laptop or paper (default: %(default)s)")
     parser.add_argument("--data", default="auto", help="LFW or Synthetic (default: LFW if it is there, else Synthetic)")
@@ -29,9 +29,7 @@ def _parser(verb: str, description: str) -> argparse.ArgumentParser:
 
 
 def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
-    from lit_faces.data.lfw_files import data_root, find_attributes, find_images
-    from lit_faces.studies.plan import Options
-    from lit_faces.studies.study import read_study
+    from lit_faces.studies.study import Options, read_study
 
     study = read_study(parsed.study)
     study.profile(parsed.profile)
@@ -39,14 +37,22 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
         seeds = tuple(int(seed) for seed in parsed.seeds.split(","))
     except ValueError as error:
         raise UserError(f"--seeds must be whole numbers separated by commas, got {parsed.seeds!r}") from error
-    if parsed.devices < 1 or (parsed.epochs is not None and parsed.epochs < 1) or min(seeds) < 0:
-        raise UserError("--devices and --epochs must be at least 1, --seeds at least 0")
+    if parsed.devices < 1 or (parsed.epochs is not None and parsed.epochs < 1):
+        raise UserError("--devices and --epochs must be at least 1")
+    if min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds must be different numbers from 0 to 4294967295, got {parsed.seeds!r}")
+    methods = tuple(name for name in parsed.methods.split(",") if name)
+    unknown = set(methods) - set(study.runs)
+    if unknown:
+        raise UserError(f"{study.name} has no method {', '.join(sorted(unknown))}: use some of {', '.join(study.runs)}")
+    if parsed.data.lower() not in ("auto", "lfw", "synthetic"):
+        raise UserError(f"--data must be LFW or Synthetic, got {parsed.data!r}")
+    from lit_faces.data.lfw_files import data_root, find_attributes, find_images
+
     root = data_root()
     found = find_images(root) is not None and find_attributes(root) is not None
     names = {"lfw": "LFW", "synthetic": "Synthetic"}
     data = names.get(parsed.data.lower(), "LFW" if found else "Synthetic") if parsed.data != "auto" else None
-    if parsed.data != "auto" and parsed.data.lower() not in names:
-        raise UserError(f"--data must be LFW or Synthetic, got {parsed.data!r}")
     how = f"no LFW under {root}; `lit-faces data prepare lfw` gets it, $LIT_FACES_DATA says where it is"
     if data == "LFW" and not found:
         raise UserError(how)
@@ -58,7 +64,6 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
     else:
         where = f"the LFW under {root}" if data == "LFW" else "the embedded synthetic faces, as asked"
     print(f"{study.name}, profile {parsed.profile}: data are {where}", flush=True)
-    methods = tuple(name for name in parsed.methods.split(",") if name)
     return study, Options(
         parsed.profile, data, seeds, methods, parsed.devices, parsed.epochs, parsed.runs, parsed.reports
     )
