@@ -82,7 +82,9 @@ def test_a_wrong_checkpoint_is_refused(trained, error_line):
     for method, message in (("CVAE", "is of CMMA, not of CVAE"), ("CGAN", "is of CMMA, not of CGAN")):
         line = error_line([*options("test", method, trained), "--ckpt_path", str(checkpoint)])
         assert_has(line, message)
-    assert_has(error_line([*options("test", "CMMA", trained), "--model.latent_dim", "4"]), "arguments .* differ")
+    assert_has(
+        error_line([*options("test", "CMMA", trained), "--model.latent_dim", "4"]), "other arguments .latent_dim: "
+    )
     line = error_line(options("test", "CMMA", trained, size=40))
     assert_has(line, r"trained on Synthetic .*\(3, 32, 32\).*\(3, 40, 40\)")
 

@@ -261,7 +261,7 @@ def test_a_method_of_your_own_is_loaded_by_its_class(data, tmp_path):
 
 REFUSED = {
     "method": (lambda data: make("CVAE", data), "is of CVAE, not of CMMA"),
-    "arguments": (lambda data: make("CMMA", data, learning_rate=0.5), r"arguments .*0\.5.* differ from .*0\.01"),
+    "arguments": (lambda data: make("CMMA", data, learning_rate=0.5), r"other arguments .learning_rate: 0\.5 -> 0\.01"),
     "data set": (lambda data: on(data, name="Other"), r"trained on Other .*attributes.*the data is Synthetic"),
     "attributes": (lambda data: on(data, attributes=data.spec.attributes[::-1]), "trained on Synthetic"),
     "image size": (lambda data: on(data, image_shape=(3, 64, 64)), r"images \(3, 64, 64\)"),
