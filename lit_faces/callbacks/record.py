@@ -68,11 +68,13 @@ class Record(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add what the training took."""
+        # Not current_epoch, which counts on when training ends.
+        epochs = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
         checkpoint["training"] = {
             "seconds": self._seconds,
             "sittings": self._sittings,
-            "epochs": trainer.current_epoch + 1,
-            "batches": int((trainer.current_epoch + 1) * trainer.num_training_batches),
+            "epochs": epochs,
+            "batches": int(epochs * trainer.num_training_batches),
             "devices": trainer.world_size,
             "precision": str(trainer.precision),
             **environment(),

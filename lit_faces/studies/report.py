@@ -1,13 +1,13 @@
 """A study's report: tables, claims, figures, provenance; as HTML, Markdown, JSON and CSV."""
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jsonargparse import ArgumentParser
 
 from lit_faces.callbacks.record import environment
 from lit_faces.data.base import FaceDataModule
@@ -91,8 +91,9 @@ def _data_words(options: Options) -> str:
 def load_data(run: Run) -> FaceDataModule:
     """The data of a run, set up, from the config in its folder."""
     config = yaml.safe_load(run.folder.config.read_text(encoding="utf-8"))["data"]
-    module, _, name = config["class_path"].rpartition(".")
-    data = getattr(import_module(module), name)(**config["init_args"])
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(FaceDataModule, "data")
+    data = parser.instantiate_classes(parser.parse_object({"data": config})).data
     assert isinstance(data, FaceDataModule)
     data.prepare_data()
     data.setup()
