@@ -35,7 +35,7 @@ def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]
 
 def _save(figure: Any, path: Path) -> None:
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=72, bbox_inches="tight")
+        figure.savefig(temporary, format="png", dpi=64, bbox_inches="tight", pil_kwargs={"optimize": True})
     plt.close(figure)
 
 
