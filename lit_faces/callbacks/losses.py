@@ -43,6 +43,11 @@ class TrainingLosses(Callback):
             self._report(trainer, pl_module, batch_idx)
             self._sums = None
 
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the loggers write what they hold back, so that a kill loses no more of the curves than of the weights."""
+        for logger in trainer.loggers:
+            logger.save()
+
     def _report(self, trainer: Trainer, pl_module: LightningModule, batch_idx: int) -> None:
         assert self._sums is not None
         epoch_start = int(trainer.current_epoch * trainer.num_training_batches)

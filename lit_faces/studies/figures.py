@@ -218,6 +218,7 @@ def draw_training(runs: Sequence[Run], folder: Path) -> Path:
         # The first epochs can lie far below the rest.
         axes[0].set_ylim(bottom=max(min(bounds), 0.0))
     for axis in axes:
+        axis.set_visible(axis.has_data())
         if axis.has_data():
             axis.legend(fontsize=7)
     path = folder / "training.png"

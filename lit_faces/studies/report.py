@@ -45,6 +45,7 @@ def write_report(study: Study, options: Options) -> str:
     folder = options.reports / study.name / options.label
     folder.mkdir(parents=True, exist_ok=True)
     provenance = _provenance(results)
+    write_json(folder / "records.json", results.records)
     write_json(
         folder / "results.json",
         {
