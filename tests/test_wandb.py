@@ -11,7 +11,6 @@ import pytest
 import wandb.wandb_agent
 import yaml
 from wandb.proto.wandb_internal_pb2 import Record
-from wandb.sdk.launch.sweeps.utils import load_sweep_config
 
 ROOT = Path(__file__).parents[1]
 SWEEP = yaml.safe_load((ROOT / "experiments/cmma/sweep.yaml").read_text())
@@ -98,7 +97,6 @@ def agent_call(monkeypatch, run_id, parameters):
 
 def test_the_sweep_is_valid_and_its_parameters_and_metric_exist():
     # The rules of W&B's documentation of sweep configurations; `wandb sweep` itself checks them on the server.
-    assert load_sweep_config(str(ROOT / "experiments/cmma/sweep.yaml")) == SWEEP
     known = {"name", "project", "program", "command", "method", "metric", "parameters", "run_cap", "early_terminate"}
     assert set(SWEEP) <= known | {"description", "entity", "controller"}
     assert SWEEP["method"] in ("grid", "random", "bayes")
