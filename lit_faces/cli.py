@@ -1,5 +1,6 @@
 """`lit-faces fit | validate | test | predict`: LightningCLI with this suite's defaults."""
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ import lit_faces.data.synthetic
 import lit_faces.methods  # noqa: F401  (registers the short class names --model=CMMA, --data=LFW)
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.classifier_accuracy import ClassifierAccuracy
+from lit_faces.callbacks.epoch_lines import EpochLines
 from lit_faces.callbacks.exact_resume import AtomicCheckpointIO, EpochCheckpoint, EpochSeed
 from lit_faces.callbacks.likelihood_bounds import LikelihoodBounds
 from lit_faces.callbacks.losses import TrainingLosses
@@ -55,6 +57,14 @@ _EXPECTED_WARNINGS = (
     # The summary counts parameters, which are float32.
     ".*is not supported by the model summary.*",
 )
+
+
+# What Lightning says of itself at every start, and would stand before a line that matters.
+_EXPECTED_LINES = ("GPU available", "TPU available", "HPU available", "\U0001f4a1 Tip", "`weights_only` was not set")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_EXPECTED_LINES)
 
 
 _HINT = " (lit-faces VERB --help lists every option)"
@@ -111,9 +121,11 @@ class LitFacesCLI(LightningCLI):
             raise
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Lightning's trainer, with checkpoints that are whole or absent."""
+        """Lightning's trainer, with checkpoints that are whole or absent, and progress bars on terminals alone."""
         plugins = self._get(self.config_init, "trainer").plugins or []
         plugins = [*plugins] if isinstance(plugins, list) else [plugins]
+        if not sys.stderr.isatty():
+            kwargs["enable_progress_bar"] = False
         try:
             return super().instantiate_trainer(plugins=[*plugins, AtomicCheckpointIO()], **kwargs)
         except MisconfigurationException as error:
@@ -166,6 +178,8 @@ def run(arguments: Sequence[str]) -> None:
     """Run one Lightning verb. Raises UserError for what the user can mend; argument errors exit with code 2."""
     for message in _EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+    for handler in logging.getLogger("pytorch_lightning").handlers:
+        handler.addFilter(_is_news)
     LitFacesCLI(
         Method,
         FaceDataModule,
@@ -180,6 +194,7 @@ def run(arguments: Sequence[str]) -> None:
             "callbacks": [
                 EpochSeed(),
                 TrainingLosses(),
+                EpochLines(),
                 ClassifierAccuracy(),
                 EpochCheckpoint(),
                 Record(),

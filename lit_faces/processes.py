@@ -28,8 +28,8 @@ def end_with_parent() -> None:
 def run_verb(arguments: Sequence[str]) -> None:
     """Run one verb of `lit-faces` in a process of its own and wait for it.
 
-    A termination signal is passed on. Raises KeyboardInterrupt if the child was interrupted, UserError if it failed; the child
-    has printed why.
+    A termination signal is passed on. Raises KeyboardInterrupt if the child was interrupted, SystemExit(143) if it was
+    terminated, UserError if it failed; the child has printed why.
     """
     command = [sys.executable, "-m", "lit_faces", *arguments]
     child = subprocess.Popen(command, env={**os.environ, _PARENT: str(os.getpid())})
@@ -50,8 +50,10 @@ def run_verb(arguments: Sequence[str]) -> None:
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
-    if code in (130, 143, -signal.SIGINT, -signal.SIGTERM):
+    if code in (130, -signal.SIGINT):
         raise KeyboardInterrupt
+    if code in (143, -signal.SIGTERM):
+        sys.exit(143)
     if code == 2:
         raise ReportedError(f"`lit-faces {arguments[0]}` ended with an error")
     if code:

@@ -19,8 +19,8 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces as they are stored: `images` (N, H, W, C) uint8, `attributes` (N, A) float32 in the data set's own units,
-    `identity` (N,) int64, `index` (N,) int64, the row in the data set.
+    """Faces as they are stored: `images` (N, H, W, C) uint8 (float32, in a range of its own, for what is no picture),
+    `attributes` (N, A) float32 in the data set's own units, `identity` (N,) int64, `index` (N,) int64, the row in the data set.
     """
 
     images: Tensor
@@ -41,11 +41,17 @@ class Faces:
 
 @dataclass(frozen=True)
 class LoadedData:
-    """What a DataModule reads: one `Faces` a split, the attributes' names, and the manifest of their origin."""
+    """What a DataModule reads: one `Faces` a split, the attributes' names, and the manifest of their origin.
+
+    `labels` are the attributes that a method with few of them is to model, where the data set is about some in particular;
+    `exclusive` if at most one of them holds (expressions, say).
+    """
 
     splits: dict[Split, Faces]
     attributes: tuple[str, ...]
     manifest: dict[str, Any]
+    labels: tuple[str, ...] = ()
+    exclusive: bool = False
 
 
 class _Batches(Dataset[Batch]):
@@ -135,6 +141,8 @@ class FaceDataModule(LightningDataModule):
             high=tuple(high.tolist()),
             # Signed scores are split at 0, values that are never negative (0 and 1, say) half way.
             threshold=tuple(torch.where(raw.amin(0) < 0, 0.0, raw.amax(0) / 2).tolist()),
+            labels=loaded.labels,
+            exclusive=loaded.exclusive,
             manifest={**loaded.manifest, "limit": self.limit, "rows": {name: len(f) for name, f in splits.items()}},
         )
         standardised = {
@@ -186,5 +194,6 @@ class FaceDataModule(LightningDataModule):
 
 
 def to_unit_range(batch: Batch) -> Batch:
-    """Images from uint8 (B, H, W, C) to float32 in [0, 1], (B, C, H, W), channels last in memory."""
-    return batch._replace(images=batch.images.permute(0, 3, 1, 2).float().div_(255))
+    """Images from uint8 (B, H, W, C) to float32 in [0, 1], (B, C, H, W), channels last in memory; float32 keeps its range."""
+    images = batch.images.permute(0, 3, 1, 2)
+    return batch._replace(images=images.float().div_(255) if images.dtype == torch.uint8 else images)

@@ -39,8 +39,9 @@ class DataSpec:
 
     `image_shape` is (C, H, W), pixels in [0, 1]; `mean`, `std`, `low`, `high` and `threshold` are one number an attribute, in
     the raw units of the data set, measured on the train split. `low` and `high` (5th and 95th percentile) are the values for
-    "reset" and "set"; above `threshold` an attribute counts as present. `manifest` says where the images come from (source,
-    checksum, crop, split sizes).
+    "reset" and "set"; above `threshold` an attribute counts as present. `labels` are the attributes that the data set is about,
+    if it is about some in particular; at most one of them holds if they are `exclusive`. `manifest` says where the images come
+    from (source, checksum, crop, split sizes).
     """
 
     name: str
@@ -51,6 +52,8 @@ class DataSpec:
     low: tuple[float, ...]
     high: tuple[float, ...]
     threshold: tuple[float, ...]
+    labels: tuple[str, ...] = ()
+    exclusive: bool = False
     manifest: dict[str, Any] = field(default_factory=dict)
 
     def standardise(self, raw: Tensor) -> Tensor:
