@@ -38,6 +38,41 @@ class Edits(Protocol):
 
 
 @runtime_checkable
+class Encodes(Protocol):
+    """Splits a face into named codes."""
+
+    def encode(self, images: Tensor, attributes: Tensor) -> dict[str, Tensor]:
+        """Codes by name, each (B, d), without noise: `z`, then what the method keeps apart from it (`w_Eyeglasses`, say)."""
+        ...
+
+
+@runtime_checkable
+class Switches(Protocol):
+    """Switches labels and lets the style of each be chosen (CSVAE paper, section 4.3).
+
+    `labels` are the K attributes that the method models. The style of one label is a point of `style_dim` numbers: 2 for a point
+    of its subspace W_i, 1 for the strength of a label, 0 for a method that has no choice.
+    """
+
+    labels: tuple[str, ...]
+    style_dim: int
+
+    def styles(self) -> Tensor:
+        """The style (K, style_dim) that `edit` gives a label when it sets it."""
+        ...
+
+    def candidate_styles(self) -> Tensor:
+        """Styles (P, style_dim) worth trying for any label: a grid."""
+        ...
+
+    def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1]: labels that differ between attributes (B, A) and target (B, A) are switched, those
+        that are set with the styles (K, style_dim) or (B, K, style_dim).
+        """
+        ...
+
+
+@runtime_checkable
 class BoundsLikelihood(Protocol):
     """Bounds log p(x|y) from below, in nats per image."""
 
