@@ -1,0 +1,111 @@
+"""CSVAE, the conditional subspace autoencoder (Klys, Snell and Zemel 2018)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_faces.data.batch import DataSpec
+from lit_faces.methods.adversary import AdversarialVAE
+from lit_faces.networks.larsen import Encoder
+from lit_faces.objectives.gaussian import (
+    LATENT_LOG_VARIANCE,
+    DiagonalGaussian,
+    diagonal,
+    divergence,
+    sample,
+    standard_normal,
+)
+from lit_faces.objectives.information import label_entropy
+
+
+class CSVAE(AdversarialVAE):
+    """All that is known of label i in a subspace W_i = R^2 of its own, and nothing of it in z.
+
+    The appendix's objective, corrected: beta_1, beta_2 KL(q(w|x,y) || p(w|y)), beta_3, beta_4 times the negative entropy of
+    q_delta(y|z), and beta_5 log q_delta(y|z) for delta. p(w_i|y_i) is N((3,3), 1) where the label holds and N(0, 0.1^2) where
+    it does not, as the paper uses it; it prints the reverse, which `prior_swap` is.
+    """
+
+    style_dim = 2
+
+    def __init__(self, beta_2: float = 1.0, prior_swap: bool = False, **shared: Any) -> None:
+        super().__init__(**shared)
+        self.beta_2, self.prior_swap = beta_2, prior_swap
+
+    def decoder_condition_dim(self, count: int) -> int:
+        """w."""
+        return 2 * count
+
+    def build(self, spec: DataSpec) -> None:
+        """The encoders of z and of w, the decoder, the adversary, and room for the means of w over the classes."""
+        super().build(spec)
+        count = len(self.labels)
+        self.subspace_encoder = Encoder(spec.image_shape, 2 * count, count, self.width)
+        classes = self.membership(torch.zeros(1, count)).shape[1]
+        # Before the first validation, the prior's means.
+        self.keep_class_means(self.prior(torch.ones(1, count)).mean.repeat(classes, 1))
+
+    def prior(self, labels: Tensor) -> DiagonalGaussian:
+        """p(w|y), over (B, 2 K)."""
+        far = (labels == (0 if self.prior_swap else 1)).repeat_interleave(2, 1).to(labels.dtype)
+        return diagonal((3 * far, 2 * (0.1 + 0.9 * far).log()), LATENT_LOG_VARIANCE)
+
+    def subspace_posterior(self, images: Tensor, labels: Tensor) -> DiagonalGaussian:
+        """q(w|x, y), over (B, 2 K)."""
+        return diagonal(self.subspace_encoder(images, labels), LATENT_LOG_VARIANCE)
+
+    def condition(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The mean of q(w|x, y)."""
+        return self.subspace_posterior(images, labels).mean
+
+    def class_code(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The mean of q(w|x, y)."""
+        return self.condition(images, labels)
+
+    def bound(self, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """z, and the weighted m_1 of (5) with its terms."""
+        q, r = self.posterior(images, labels), self.subspace_posterior(images, labels)
+        z, w = (sample(d, torch.randn_like(d.mean)) for d in (q, r))
+        error = self.error(images, self.decode(z, w))
+        kl_z = divergence(q, standard_normal(z, self.latent_dim)).mean()
+        kl_w = divergence(r, self.prior(labels)).mean()
+        loss = self.beta_1 * error + self.beta_2 * kl_w + self.beta_3 * kl_z
+        return z, {"loss": loss, "reconstruction": error, "kl_z": kl_z, "kl_w": kl_w}
+
+    def information(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """M_2, the negative entropy of q_delta(y|z)."""
+        return -label_entropy(logits, self.exclusive)
+
+    def encode(self, images: Tensor, attributes: Tensor) -> dict[str, Tensor]:
+        """The means of q(z|x) and, by label, of q(w_i|x, y)."""
+        labels = self.label_values(attributes)
+        w = self.condition(images, labels).chunk(len(self.labels), 1)
+        codes = {"z": self.posterior(images, labels).mean}
+        return codes | {f"w_{name}": part for name, part in zip(self.labels, w, strict=True)}
+
+    def generate(self, attributes: Tensor, noise: Tensor) -> Tensor:
+        """Pixel means (B, C, H, W) for z and w from their priors."""
+        z, rest = noise[:, : self.latent_dim], noise[:, self.latent_dim :]
+        return self.decode(z, sample(self.prior(self.label_values(attributes)), rest))
+
+    def styles(self) -> Tensor:
+        """p_j: the mean of q(w_j|x, y) over the validation images that have label j (K, 2)."""
+        count = len(self.labels)
+        means = self.class_means[:count].view(count, count, 2)
+        return means[range(count), range(count)]
+
+    def candidate_styles(self) -> Tensor:
+        """A grid of 7 x 7 points of W_i around (3, 3), from 0 to 6 (49, 2)."""
+        line = torch.linspace(0, 6, 7, device=self.device)
+        return torch.cartesian_prod(line, line)
+
+    def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
+        """G_ij(x, p) = mu_theta(mu_phi(x), p): new points for the labels that change, the mean of p(w|y = 0) for "off"."""
+        old, new = self.label_values(attributes), self.label_values(target)
+        count = len(self.labels)
+        w = self.condition(images, old).view(-1, count, 2)
+        off = self.prior(torch.zeros_like(new)).mean.view(-1, count, 2)
+        point = torch.where(new[..., None] == 1, styles.to(w), off)
+        w = torch.where((old == new)[..., None], w, point)
+        return self.decode(self.posterior(images, old).mean, w.flatten(1))

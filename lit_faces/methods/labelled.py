@@ -1,0 +1,197 @@
+"""What the four models of the CSVAE paper share: labels, one encoder and decoder, Adam, and the switching of labels."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.errors import UserError
+from lit_faces.methods.base import Method
+from lit_faces.networks.larsen import Decoder, Encoder
+from lit_faces.objectives.gaussian import (
+    LATENT_LOG_VARIANCE,
+    DiagonalGaussian,
+    diagonal,
+    divergence,
+    sample,
+    standard_normal,
+)
+from lit_faces.objectives.information import with_none
+
+MILESTONES = tuple(3**i for i in range(7))
+
+
+class LabelledVAE(Method):
+    """An autoencoder of z and a condition made of K binary labels, x ~ N(mu(z, condition), I), z ~ N(0, I).
+
+    Weights as in the paper's appendix: `beta_1` of -log p(x|.), summed over the pixels (a mean would let z collapse; 20 is
+    a standard deviation of 0.22 of a pixel), `beta_3` of KL(q(z|x) || p(z)). Adam, the rate multiplied by `gamma` after the
+    epochs `milestones`. `labels` are the attributes modelled, by default those that the data are about. A subclass says what
+    the decoder is conditioned on and how labels are switched (section 4.3).
+    """
+
+    style_dim = 0
+    class_means: Tensor
+
+    def __init__(
+        self,
+        labels: tuple[str, ...] = (),
+        latent_dim: int = 128,
+        width: float = 1.0,
+        learning_rate: float = 5e-4,
+        milestones: tuple[int, ...] = MILESTONES,
+        gamma: float = 0.1 ** (1 / 7),
+        beta_1: float = 20.0,
+        beta_3: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.automatic_optimization = False
+        self.labels, self.latent_dim, self.width = tuple(labels), latent_dim, width
+        self.learning_rate, self.milestones, self.gamma = learning_rate, milestones, gamma
+        self.beta_1, self.beta_3 = beta_1, beta_3
+
+    # What a model conditions on, over K labels.
+
+    def encoder_condition_dim(self, count: int) -> int:
+        """Numbers that q(z|.) sees beside the image."""
+        return 0
+
+    def decoder_condition_dim(self, count: int) -> int:
+        """Numbers that the decoder sees beside z."""
+        return 0
+
+    def posterior(self, images: Tensor, labels: Tensor) -> DiagonalGaussian:
+        """q(z|x) or q(z|x, y), over (B, latent_dim), for labels (B, K) in {0, 1}."""
+        return diagonal(self.encoder(images), LATENT_LOG_VARIANCE)
+
+    def condition(self, images: Tensor, labels: Tensor) -> Tensor | None:
+        """What the decoder is given beside z for this image as it is (B, D), without noise."""
+        return None
+
+    def class_code(self, images: Tensor, labels: Tensor) -> Tensor | None:
+        """The code (B, D) whose means over the classes of the validation split are kept, if switching needs them."""
+        return None
+
+    def build(self, spec: DataSpec) -> None:
+        """Encoder and decoder. Raises UserError if no labels are given and the data set is about none."""
+        self.labels = self.labels or spec.labels
+        if not self.labels:
+            raise UserError(
+                f"{type(self).__name__} models a few labels, and {spec.name} is about none in particular: name some with "
+                "--model.labels='[...]', or choose a subset of the data"
+            )
+        self.columns = [spec.position(name) for name in self.labels]
+        self.exclusive = spec.exclusive and self.labels == spec.labels
+        count = len(self.labels)
+        self.encoder = Encoder(spec.image_shape, self.latent_dim, self.encoder_condition_dim(count), self.width)
+        self.decoder = Decoder(spec.image_shape, self.latent_dim + self.decoder_condition_dim(count), self.width)
+        self.noise_dim = self.latent_dim + self.decoder_condition_dim(count)
+
+    def label_values(self, attributes: Tensor) -> Tensor:
+        """The labels (B, K) in {0, 1} among standardised attributes (B, A)."""
+        return self.spec.binary(attributes)[:, self.columns].to(attributes.dtype)
+
+    def membership(self, labels: Tensor) -> Tensor:
+        """Which classes an image is in (B, C): those of the labels, then "none" if exclusive, else "not" of each label."""
+        return with_none(labels) if self.exclusive else torch.cat([labels, 1 - labels], 1)
+
+    def decode(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        """Pixel means (B, C, H, W)."""
+        images: Tensor = self.decoder(z if condition is None else torch.cat([z, condition], 1))
+        return images
+
+    def bound(self, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """z (B, latent_dim), and the weighted loss with its terms, means over the batch, in nats per image."""
+        q = self.posterior(images, labels)
+        z = sample(q, torch.randn_like(q.mean))
+        error = self.error(images, self.decode(z, self.condition(images, labels)))
+        kl_z = divergence(q, standard_normal(z, self.latent_dim)).mean()
+        return z, {"loss": self.beta_1 * error + self.beta_3 * kl_z, "reconstruction": error, "kl_z": kl_z}
+
+    def error(self, images: Tensor, means: Tensor) -> Tensor:
+        """-log p(x|.) but for its constant, mean over the batch, for a standard deviation of 1."""
+        return 0.5 * (images - means).square().flatten(1).sum(1).mean()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One step of Adam on the bound."""
+        _, losses = self.bound(batch.images, self.label_values(batch.attributes))
+        self.descend(self.optimizers(), losses["loss"])
+        return {name: value.detach() for name, value in losses.items()}
+
+    def descend(self, optimiser: Any, loss: Tensor) -> None:
+        """One step of one optimiser."""
+        optimiser.zero_grad()
+        self.manual_backward(loss)
+        optimiser.step()
+
+    def on_train_epoch_end(self) -> None:
+        """The rates' schedule, in epochs; here, so that the checkpoint of the epoch holds it."""
+        schedulers: Any = self.lr_schedulers()
+        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+            scheduler.step()
+
+    def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[Any]]:
+        """Adam and its schedule for encoder and decoder (appendix 7.1)."""
+        return self.scheduled(list(self.parameters()))
+
+    def scheduled(self, *groups: list[torch.nn.Parameter]) -> tuple[list[torch.optim.Optimizer], list[Any]]:
+        """One Adam with its schedule for each list of parameters."""
+        optimisers: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(group, lr=self.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True) for group in groups
+        ]
+        milestones = list(self.milestones)
+        return optimisers, [torch.optim.lr_scheduler.MultiStepLR(o, milestones, self.gamma) for o in optimisers]
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the sums of the class means anew."""
+        self._sums: Tensor | None = None
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a batch to the class means."""
+        labels = self.label_values(batch.attributes)
+        code = self.class_code(batch.images, labels)
+        if code is not None:
+            member = self.membership(labels)
+            sums = torch.cat([member.T @ code, member.sum(0)[:, None]], 1).double()
+            self._sums = sums if self._sums is None else self._sums + sums
+
+    def on_validation_epoch_end(self) -> None:
+        """Keep the class means, over all ranks; they are part of the checkpoint. A class without images keeps what it had."""
+        if hasattr(self, "class_means"):
+            zeros = torch.zeros(len(self.class_means), self.class_means.shape[1] + 1, device=self.device).double()
+            sums: Tensor = self.trainer.strategy.reduce(zeros if self._sums is None else self._sums, reduce_op="sum")
+            means = (sums[:, :-1] / sums[:, -1:].clamp(min=1)).float()
+            self.class_means.copy_(torch.where(sums[:, -1:] > 0, means, self.class_means))
+
+    def keep_class_means(self, initial: Tensor) -> None:
+        """Keep means (C, D) of `class_code` over the classes of the validation split, until then `initial`."""
+        self.register_buffer("class_means", initial)
+
+    # What a trained model can do.
+
+    def encode(self, images: Tensor, attributes: Tensor) -> dict[str, Tensor]:
+        """The mean of q(z|.)."""
+        return {"z": self.posterior(images, self.label_values(attributes)).mean}
+
+    def reconstruct(self, images: Tensor, attributes: Tensor) -> Tensor:
+        """Pixel means (B, C, H, W) at the posterior means."""
+        labels = self.label_values(attributes)
+        return self.decode(self.posterior(images, labels).mean, self.condition(images, labels))
+
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+        """G_ij of section 4.3 with the model's own style of each label."""
+        return self.switch(images, attributes, target, self.styles())
+
+    def styles(self) -> Tensor:
+        """No choice: (K, 0)."""
+        return torch.zeros(len(self.labels), 0, device=self.device)
+
+    def candidate_styles(self) -> Tensor:
+        """No choice: one style of no numbers."""
+        return torch.zeros(1, 0, device=self.device)
+
+    def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
+        """Labels that differ between attributes (B, A) and target (B, A) switched; set with styles (K, D) or (B, K, D)."""
+        raise NotImplementedError(f"{type(self).__name__} must implement switch()")
