@@ -16,8 +16,12 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+import lit_faces.data.celeba
+import lit_faces.data.expressions
 import lit_faces.data.lfw
+import lit_faces.data.swiss_roll
 import lit_faces.data.synthetic
+import lit_faces.data.tfd
 import lit_faces.methods  # noqa: F401  (registers the short class names --model=CMMA, --data=LFW)
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.classifier_accuracy import ClassifierAccuracy

@@ -11,7 +11,8 @@ import yaml
 from lit_faces.__main__ import main
 from lit_faces.studies.claims import interval, judge
 from lit_faces.studies.collect import PerImage, Results
-from lit_faces.studies.plan import JUDGE, plan
+from lit_faces.studies.figures import FIGURES
+from lit_faces.studies.plan import plan
 from lit_faces.studies.publish import readme_table, with_table
 from lit_faces.studies.study import Options, read_study
 
@@ -32,14 +33,20 @@ def verdicts(**runs: PerImage) -> dict[str, str]:
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_whole(name: str) -> None:
     study = read_study(name)
-    for config in (*study.runs.values(), study.judge):
+    for config in (config for configs in (*study.runs.values(), *study.judges.values()) for config in configs):
         assert (study.folder / config).is_file()
     assert {run for table in study.tables for run in table.published} <= set(study.runs)
-    assert set(study.figures["edit"]) | {study.figures["remove"]} <= set(study.edits)
+    assert set(study.figures) <= set(FIGURES)
+    named = {*study.figures.get("edit", ()), study.figures.get("remove")} - {None}
+    assert named <= set(study.edits)
 
 
 def test_the_published_values_of_cmma_are_the_papers() -> None:
-    published = {table.metric: table.published for table in read_study("cmma").tables}
+    published = {
+        metric: {run: numbers[heading] for run, numbers in table.published.items()}
+        for table in read_study("cmma").tables
+        for heading, metric in table.columns.items()
+    }
     assert published == {
         "elbo": {"cmma": 17973, "cvae": 14356},
         "parzen_log_likelihood": {"cmma": 9487, "cvae": 8714, "cgan": 8320},
@@ -87,7 +94,7 @@ def test_images_that_took_no_part_are_left_out() -> None:
 def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> None:
     runs = plan(read_study("cmma"), Options(seeds=(0, 1), methods=("cmma", "cgan"), epochs=3, runs=tmp_path))
     names = [(run.name, run.seed) for run in runs]
-    assert names == [(JUDGE, 0), ("cmma", 0), ("cgan", 0), ("cmma", 1), ("cgan", 1)]
+    assert names == [("judge", 0), ("cmma", 0), ("cgan", 0), ("cmma", 1), ("cgan", 1)]
     assert all("--trainer.max_epochs=3" in run.fit for run in runs[1:])
     assert "--trainer.max_epochs=3" not in runs[0].fit
     assert len({run.folder.path for run in runs}) == len(runs)

@@ -7,15 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_faces.studies.collect import PerImage, Results
-from lit_faces.studies.study import Claim, Study
+from lit_faces.studies.study import Claim, Order, Study
 
 Verdict = Literal["confirmed", "refuted", "undecided", "not tested"]
 
 _RESAMPLES = 2000
-_TEST = (
+_PAIRED = (
     "paired difference over the test images, averaged over seeds; 95 % interval of its mean from "
-    f"{_RESAMPLES} bootstrap resamples of persons. Confirmed if the interval lies above 0, refuted if below, else undecided"
+    f"{_RESAMPLES} bootstrap resamples of persons"
 )
+_TEST = f"{_PAIRED}. Confirmed if the interval lies above 0, refuted if below, else undecided"
 
 
 @dataclass(frozen=True)
@@ -41,33 +42,51 @@ def _judge(claim: Claim, results: Results) -> Judgement:
     if claim.rises:
         run = claim.rises["run"]
         pairs = _rises(results.per_image.get(run), claim.rises["from"], claim.rises["to"])
+    elif claim.equal:
+        pairs = _differences(
+            Order(claim.equal["metric"], claim.equal["runs"][0], tuple(claim.equal["runs"][1:])), results
+        )
     else:
-        pairs = _order(claim, results)
+        parts = [_differences(order, results) for order in claim.orders]
+        pairs = [pair for part in parts for pair in part] if all(parts) else []
     evidence = [{"of": name, **interval(difference, identity)} for name, difference, identity in pairs]
     if not evidence:
         return Judgement(claim.claim, "not tested", "the runs or metrics that it needs were not measured", [])
-    if all(e["low"] > 0 for e in evidence):
-        verdict: Verdict = "confirmed"
-    elif all(e["high"] < 0 for e in evidence) or (claim.order and any(e["high"] < 0 for e in evidence)):
+    lows, highs = [e["low"] for e in evidence], [e["high"] for e in evidence]
+    verdict: Verdict = "undecided"
+    if claim.equal:
+        margin = claim.equal["within"]
+        if min(lows) > -margin and max(highs) < margin:
+            verdict = "confirmed"
+        elif max(lows) > margin or min(highs) < -margin:
+            verdict = "refuted"
+        return Judgement(
+            claim.claim, verdict, f"{_PAIRED}. Confirmed if the interval lies within {margin:g} of 0", evidence
+        )
+    if min(lows) > 0:
+        verdict = "confirmed"
+    elif max(highs) < 0 or (claim.orders and min(highs) < 0):
         verdict = "refuted"
-    else:
-        verdict = "undecided"
     return Judgement(claim.claim, verdict, _TEST, evidence)
 
 
 Pair = tuple[str, NDArray[np.float64], NDArray[np.int64]]
 
 
-def _order(claim: Claim, results: Results) -> list[Pair]:
+def _differences(order: Order, results: Results) -> list[Pair]:
+    """Paired differences, positive where the order holds; none if a run was not measured."""
     pairs: list[Pair] = []
-    for better, worse in zip(claim.order, claim.order[1:], strict=False):
-        one, other = results.per_image.get(better), results.per_image.get(worse)
+    for worse in order.worse:
+        one, other = results.per_image.get(order.better), results.per_image.get(worse)
         if one is None or other is None:
             return []
-        first, second = (_values(values, str(claim.metric)) for values in (one, other))
+        first, second = (_values(values, order.metric) for values in (one, other))
         if first is None or second is None:
             return []
-        pairs.append((f"{better} - {worse}", first - second, one.identity))
+        if order.lower:
+            pairs.append((f"{worse} - {order.better}", second - first, one.identity))
+        else:
+            pairs.append((f"{order.better} - {worse}", first - second, one.identity))
     return pairs
 
 

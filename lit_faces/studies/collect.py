@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_faces.errors import UserError
-from lit_faces.studies.plan import JUDGE, Run
-from lit_faces.studies.study import Options, Study
+from lit_faces.studies.plan import Run
+from lit_faces.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Results:
         return next((row for row in self.rows if (row.run, row.metric) == (run, metric)), None)
 
 
-def collect(study: Study, options: Options, runs: Iterable[Run]) -> Results:
+def collect(study: Study, runs: Sequence[Run]) -> Results:
     """Read the records. Raises UserError if one is missing or is no JSON."""
     records: dict[str, dict[int, dict[str, Any]]] = {}
     images: dict[str, list[Path]] = {}
@@ -71,12 +71,15 @@ def collect(study: Study, options: Options, runs: Iterable[Run]) -> Results:
             raise UserError(f"{path} is damaged: remove {run.folder.path / 'plan.json'} and reproduce again") from error
         if run.folder.per_image.exists():
             images.setdefault(run.name, []).append(run.folder.per_image)
-    rows = [row for name, by_seed in records.items() for row in rows_of(study, options, name, by_seed)]
-    return Results(rows, records, {name: _per_image(paths) for name, paths in images.items() if name != JUDGE})
+    comparable = {run.name: run.comparable for run in runs}
+    rows = [row for name, by_seed in records.items() for row in rows_of(study, name, by_seed, comparable[name])]
+    return Results(
+        rows, records, {name: _per_image(paths) for name, paths in images.items() if name not in study.judges}
+    )
 
 
-def rows_of(study: Study, options: Options, name: str, by_seed: dict[int, dict[str, Any]]) -> list[Row]:
-    """Rows of one run from its records by seed."""
+def rows_of(study: Study, name: str, by_seed: dict[int, dict[str, Any]], comparable: bool) -> list[Row]:
+    """Rows of one run from its records by seed; `comparable` if its data are the paper's."""
     measured: dict[str, list[dict[str, Any]]] = {}
     for record in by_seed.values():
         for measurement in record["measurements"]:
@@ -95,7 +98,7 @@ def rows_of(study: Study, options: Options, name: str, by_seed: dict[int, dict[s
                 seeds=sorted(by_seed),
                 unit=parts[0]["unit"],
                 published=study.published(name, metric),
-                comparable=options.data == study.data,
+                comparable=comparable,
                 spread=float(values.std(ddof=1)) if len(values) > 1 else None,
                 settings=parts[0]["settings"],
             )

@@ -13,16 +13,21 @@ from lit_faces.processes import run_verb
 from lit_faces.run_folder import RunFolder
 from lit_faces.studies.study import Options, Study
 
-# The classifier that judges is one for all seeds.
-JUDGE = "judge"
-
 
 @dataclass(frozen=True)
 class Run:
-    """One training and its evaluation: the commands are what a user could type."""
+    """One training and its evaluation: the commands are what a user could type.
+
+    `data` is the DataModule used, `comparable` whether it is the paper's; `judge` names the judge of a run, None for a judge and
+    for a run without one.
+    """
 
     name: str
     seed: int
+    data: str
+    comparable: bool
+    judge: str | None
+    is_judge: bool
     folder: RunFolder
     fit: tuple[str, ...]
     test: tuple[str, ...]
@@ -36,29 +41,39 @@ class Run:
 
 
 def plan(study: Study, options: Options) -> list[Run]:
-    """The judge first, then every method with every seed."""
-    root = options.runs / study.name / options.label
-    judge = _run(study, options, root, JUDGE, study.judge, 0)
-    names = [name for name in study.runs if not options.methods or name in options.methods]
-    return [judge, *(_run(study, options, root, name, study.runs[name], s) for s in options.seeds for name in names)]
+    """The judges that are needed first, one for all seeds, then every method with every seed."""
+    names = study.chosen(options.profile, options.methods)
+    needed = {study.judge_of(name) for name in names}
+    judges = [_run(study, options, name, configs, 0) for name, configs in study.judges.items() if name in needed]
+    return [*judges, *(_run(study, options, name, study.runs[name], seed) for seed in options.seeds for name in names)]
 
 
-def _run(study: Study, options: Options, root: Path, name: str, config: str, seed: int) -> Run:
-    folder = RunFolder(root / (name if name == JUDGE else f"{name}-seed{seed}"))
-    configs = [study.folder / config, study.profile(options.profile)]
-    own = configs[0].with_suffix(f".{options.profile}.yaml")
-    if own.is_file():
-        configs.append(own)
-    if name != JUDGE:
-        configs.append(root / "edits.yaml")
+def root_of(study: Study, options: Options) -> Path:
+    """Folder of all runs of a study with these options."""
+    return options.runs / study.name / options.label
+
+
+def _run(study: Study, options: Options, name: str, config: tuple[str, ...], seed: int) -> Run:
+    root, is_judge = root_of(study, options), name in study.judges
+    folder = RunFolder(root / (name if is_judge else f"{name}-seed{seed}"))
+    own = [study.folder / part for part in config]
+    # What a config needs beyond the profile stands beside it, in CONFIG.PROFILE.yaml.
+    beside = [path.with_suffix(f".{options.profile}.yaml") for path in own]
+    configs = [*own, study.profile(options.profile), *(path for path in beside if path.is_file())]
+    judge = None if is_judge else study.judge_of(name)
+    if judge is not None:
+        configs.append(_edits_overlay_path(root, judge))
+    intended = study.data_of(name)
+    data = options.stand_ins.get(intended, intended)
     common = [part for path in configs for part in ("--config", str(path))]
-    common += [f"--data={options.data}", f"--seed_everything={seed}", f"--trainer.default_root_dir={folder.path}"]
+    common += [f"--data={data}", f"--seed_everything={seed}", f"--trainer.default_root_dir={folder.path}"]
     if options.devices > 1:
         common += [f"--trainer.devices={options.devices}", "--trainer.strategy=ddp_find_unused_parameters_true"]
     fit = ["fit", *common]
-    if options.epochs is not None and name != JUDGE:
+    if options.epochs is not None and not is_judge:
         fit.append(f"--trainer.max_epochs={options.epochs}")
-    return Run(name, seed, folder, tuple(fit), ("test", *common), tuple(configs))
+    commands = (tuple(fit), ("test", *common))
+    return Run(name, seed, data, data == intended, judge, is_judge, folder, *commands, tuple(configs))
 
 
 def execute(study: Study, options: Options, runs: list[Run]) -> None:
@@ -66,10 +81,10 @@ def execute(study: Study, options: Options, runs: list[Run]) -> None:
 
     Raises UserError if a run fails or its folder holds another run, KeyboardInterrupt if it was stopped.
     """
-    root = options.runs / study.name / options.label
-    write_text(root / "edits.yaml", _edits_overlay(study, runs[0]))
+    for judge in (run for run in runs if run.is_judge):
+        write_text(_edits_overlay_path(root_of(study, options), judge.name), _edits_overlay(study, judge))
     for number, run in enumerate(runs, 1):
-        title = f"[{number}/{len(runs)}] {run.name}" + ("" if run.name == JUDGE else f", seed {run.seed}")
+        title = f"[{number}/{len(runs)}] {run.name}" + ("" if run.is_judge else f", seed {run.seed}")
         done = run.folder.path / "plan.json"
         if done.exists() and json.loads(done.read_text()) == json.loads(json.dumps(run.plan)):
             print(f"{title}: done before", flush=True)
@@ -85,8 +100,13 @@ def _commands(run: Run) -> Iterator[tuple[str, ...]]:
     yield run.test
 
 
+def _edits_overlay_path(root: Path, judge: str) -> Path:
+    return root / f"{judge.replace('judge', 'edits')}.yaml"
+
+
 def _edits_overlay(study: Study, judge: Run) -> str:
+    """Who judges, and on what; a study without edits of its own has those of the data's labels."""
     import yaml
 
-    edits = {"classifier": str(judge.folder.checkpoint), "edits": study.edits}
+    edits = {"classifier": str(judge.folder.checkpoint), **({"edits": study.edits} if study.edits else {})}
     return yaml.safe_dump({"edits": edits}, sort_keys=False)

@@ -40,11 +40,13 @@ def readme_table(study: Study, results: dict[str, Any]) -> str:
     rows = [row for row in results["rows"] if row["published"] is not None]
     lines = ["| metric | model | ours | the paper's | epochs, ours / paper's |", "| --- | --- | --- | --- | --- |"]
     epochs = {name.partition(",")[0]: run["epochs"] for name, run in results["provenance"]["runs"].items()}
-    titles = {table.metric: table.title.partition(":")[0] for table in study.tables}
     for row in rows:
-        published = f"{row['published']:,.0f}" + ("" if row["comparable"] else " (other data)")
-        ours = f"{row['value']:,.0f} ± {row['stderr']:,.0f}"
-        metric = f"{row['metric'].replace('_', ' ')} ({titles[row['metric']]}), nats per image"
+        digits = 0 if row["unit"] == "nats per image" else 3
+        published = f"{row['published']:,.{digits}f}" + ("" if row["comparable"] else " (other data)")
+        ours = f"{row['value']:,.{digits}f}" + ("" if row["stderr"] is None else f" ± {row['stderr']:,.{digits}f}")
+        table = next(t for t in study.tables if t.value(row["run"], row["metric"]) is not None)
+        title = table.title.partition(":")[0]
+        metric = f"{row['metric'].replace('_', ' ')} ({title}), {row['unit']}"
         lines.append(f"| {metric} | {row['run']} | {ours} | {published} | {epochs[row['run']]} / {study.epochs} |")
     lines += ["", "| claim of the paper | verdict |", "| --- | --- |"]
     lines += [f"| {claim['claim']} | {claim['verdict']} |" for claim in results["claims"]]

@@ -1,6 +1,6 @@
 """A study: what a paper did and published, read from `experiments/NAME/study.yaml`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,56 @@ from lit_faces.errors import UserError
 
 @dataclass(frozen=True)
 class Table:
-    """A published table: one metric, a number a run."""
+    """A published table: `columns` are metrics by their headings, `published` a number a run and heading."""
 
     name: str
     title: str
+    columns: dict[str, str]
+    published: dict[str, dict[str, float]]
+
+    def value(self, run: str, metric: str) -> float | None:
+        """The paper's number for a run and a metric, if it is here."""
+        headings = [heading for heading, column in self.columns.items() if column == metric]
+        return next((self.published[run][h] for h in headings if h in self.published.get(run, {})), None)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A `metric` that `better` has more of than each of `worse` (less of, with `lower`)."""
+
     metric: str
-    published: dict[str, float]
+    better: str
+    worse: tuple[str, ...]
+    lower: bool = False
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says and how it is judged: `metric` in descending `order` of the runs, or what `rises` by editing."""
+    """What the paper says and how it is judged.
+
+    Either by `orders` of runs, all of which must hold, or by what `rises` by editing in one run, or by a metric being `equal`
+    in two runs, up to a margin.
+    """
 
     claim: str
-    metric: str | None = None
-    order: tuple[str, ...] = ()
+    orders: tuple[Order, ...] = ()
     rises: dict[str, str] | None = None
+    equal: dict[str, Any] | None = None
+
+    def runs(self) -> list[str]:
+        """Every run that it speaks of."""
+        named = [run for order in self.orders for run in (order.better, *order.worse)]
+        return [*named, *([self.rises["run"]] if self.rises else []), *(self.equal["runs"] if self.equal else [])]
 
 
 @dataclass(frozen=True)
 class Study:
-    """A paper's runs, tables, figures and claims. `folder` holds the runs' configs."""
+    """A paper's runs, tables, figures and claims. `folder` holds the runs' configs.
+
+    A run is a method's config and the overlays that change its data, and so is a judge, the classifier of one data set: a run is
+    judged by the judge with the same overlays. `data` is the paper's main data set. `in_profile` names the runs of a profile
+    that does not make them all.
+    """
 
     name: str
     folder: Path
@@ -39,17 +68,32 @@ class Study:
     paper: str
     data: str
     epochs: int
-    runs: dict[str, str]
-    judge: str
+    runs: dict[str, tuple[str, ...]]
+    judges: dict[str, tuple[str, ...]]
     tables: tuple[Table, ...]
     edits: dict[str, dict[str, list[str]]]
     figures: dict[str, Any]
     claims: tuple[Claim, ...]
     differences: list[str]
+    in_profile: dict[str, list[str]] = field(default_factory=dict)
 
     def published(self, run: str, metric: str) -> float | None:
         """The paper's number for a run and a metric, if it has one."""
-        return next((t.published[run] for t in self.tables if t.metric == metric and run in t.published), None)
+        return next((v for v in (table.value(run, metric) for table in self.tables) if v is not None), None)
+
+    def chosen(self, profile: str, methods: tuple[str, ...]) -> list[str]:
+        """The runs to make: those named, else those of the profile."""
+        return list(methods or self.in_profile.get(profile, self.runs))
+
+    def judge_of(self, run: str) -> str | None:
+        """The judge of a run's data, if there is one."""
+        return next((name for name, configs in self.judges.items() if configs[1:] == self.runs[run][1:]), None)
+
+    def data_of(self, run: str) -> str:
+        """Class of the DataModule that a run's configs, or a judge's, name last."""
+        configs = [self.folder / config for config in {**self.runs, **self.judges}[run]]
+        named = [yaml.safe_load(path.read_text(encoding="utf-8")).get("data", {}).get("class_path") for path in configs]
+        return str([name for name in named if name][-1])
 
     def profile(self, name: str) -> Path:
         """Config overlay of a profile. Raises UserError with the known ones."""
@@ -60,12 +104,21 @@ class Study:
         return path
 
 
+# What is drawn in place of a data set that is not there.
+STAND_INS = {"LFW": "Synthetic", "CelebA": "Synthetic", "TFD": "Expressions"}
+
+
 @dataclass(frozen=True)
 class Options:
-    """What `lit-faces reproduce` was asked for. `data` is the class of a DataModule; `epochs` overrides the configs'."""
+    """What `lit-faces reproduce` was asked for.
+
+    `data` is the DataModule used for the study's main data set, `stand_ins` those used in place of others; `epochs` overrides the
+    configs'.
+    """
 
     profile: str = "laptop"
     data: str = "Synthetic"
+    stand_ins: dict[str, str] = field(default_factory=lambda: dict(STAND_INS))
     seeds: tuple[int, ...] = (0,)
     methods: tuple[str, ...] = ()
     devices: int = 1
@@ -97,14 +150,36 @@ def read_study(name: str) -> Study:
         raise UserError(f"there is no study {name!r}: use one of {known}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        claims = tuple(Claim(**{**claim, "order": tuple(claim.get("order", ()))}) for claim in values.pop("claims"))
-        tables = tuple(Table(**table) for table in values.pop("tables"))
-        study = Study(name=name, folder=folder, tables=tables, claims=claims, **values)
+        claims = tuple(_claim(claim) for claim in values.pop("claims"))
+        tables = tuple(_table(table) for table in values.pop("tables"))
+        runs, judges = (_configs(values.pop(key)) for key in ("runs", "judges"))
+        study = Study(name=name, folder=folder, tables=tables, claims=claims, runs=runs, judges=judges, **values)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not a study: {error}") from error
-    for run in (r for claim in study.claims for r in (*claim.order, *([claim.rises["run"]] if claim.rises else []))):
+    for run in (run for claim in study.claims for run in claim.runs()):
         if run not in study.runs:
             raise UserError(f"{path}: a claim names the run {run!r}, which is not among {', '.join(study.runs)}")
     return study
+
+
+def _configs(described: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: (value,) if isinstance(value, str) else tuple(value) for name, value in described.items()}
+
+
+def _table(described: dict[str, Any]) -> Table:
+    """One `metric` with a number a run, or `columns` with a row of numbers a run."""
+    if "metric" in described:
+        metric, published = described.pop("metric"), described.pop("published")
+        return Table(
+            columns={"": metric}, published={run: {"": number} for run, number in published.items()}, **described
+        )
+    columns = described.pop("columns")
+    published = {run: dict(zip(columns, row, strict=True)) for run, row in described.pop("published").items()}
+    return Table(columns=columns, published=published, **described)
+
+
+def _claim(described: dict[str, Any]) -> Claim:
+    orders = tuple(Order(**{**order, "worse": tuple(order["worse"])}) for order in described.pop("orders", ()))
+    return Claim(orders=orders, **described)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,11 @@ def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     parser = Parser(prog=f"lit-faces {verb}", description=description)
     parser.add_argument("study", help="name of a study: a folder of experiments/ with a study.yaml")
     parser.add_argument("--profile", default="laptop", help="smoke, laptop or paper (default: %(default)s)")
-    parser.add_argument("--data", default="auto", help="LFW or Synthetic (default: LFW if it is there, else Synthetic)")
+    parser.add_argument(
+        "--data",
+        default="auto",
+        help="the paper's data or Synthetic (default: the paper's if they are there, else Synthetic)",
+    )
     parser.add_argument("--seeds", default="0", help="seeds, separated by commas (default: %(default)s)")
     parser.add_argument("--methods", default="", help="methods, separated by commas (default: all of the study)")
     parser.add_argument("--devices", type=int, default=1, help="processes, one a device (default: %(default)s)")
@@ -45,28 +50,13 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
     unknown = set(methods) - set(study.runs)
     if unknown:
         raise UserError(f"{study.name} has no method {', '.join(sorted(unknown))}: use some of {', '.join(study.runs)}")
-    if parsed.data.lower() not in ("auto", "lfw", "synthetic"):
-        raise UserError(f"--data must be LFW or Synthetic, got {parsed.data!r}")
-    from lit_faces.data.lfw_files import data_root, find_attributes, find_images
+    from lit_faces.studies.sources import settle
 
-    root = data_root()
-    found = find_images(root) is not None and find_attributes(root) is not None
-    names = {"lfw": "LFW", "synthetic": "Synthetic"}
-    data = names.get(parsed.data.lower(), "LFW" if found else "Synthetic") if parsed.data != "auto" else None
-    how = f"no LFW under {root}; `lit-faces data prepare lfw` gets it, $LIT_FACES_DATA says where it is"
-    if data == "LFW" and not found:
-        raise UserError(how)
-    if data is None:
-        data = "LFW" if found else "Synthetic"
-        if parsed.profile == "paper" and not found:
-            raise UserError(f"the profile `paper` needs the paper's data: {how}")
-        where = f"the LFW under {root}" if found else f"the embedded synthetic faces ({how})"
-    else:
-        where = f"the LFW under {root}" if data == "LFW" else "the embedded synthetic faces, as asked"
-    print(f"{study.name}, profile {parsed.profile}: data are {where}", flush=True)
-    return study, Options(
-        parsed.profile, data, seeds, methods, parsed.devices, parsed.epochs, parsed.runs, parsed.reports
-    )
+    data, stand_ins, said = settle(study, parsed.data, parsed.profile, study.chosen(parsed.profile, methods))
+    for line in said:
+        print(f"{study.name}, profile {parsed.profile}: {line}", flush=True)
+    options = Options(parsed.profile, data, stand_ins, seeds, methods, parsed.devices)
+    return study, replace(options, epochs=parsed.epochs, runs=parsed.runs, reports=parsed.reports)
 
 
 def reproduce(arguments: Sequence[str]) -> None:

@@ -1,0 +1,74 @@
+"""What a figure is drawn from: a study's trained methods, judges, data and results."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from lit_faces.data.base import FaceDataModule
+from lit_faces.methods.base import Method, load_method
+from lit_faces.studies.collect import Results
+from lit_faces.studies.plan import Run
+from lit_faces.studies.study import Study
+
+
+def load_data(run: Run) -> FaceDataModule:
+    """The data of a run, set up, from the config in its folder."""
+    config = yaml.safe_load(run.folder.config.read_text(encoding="utf-8"))["data"]
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(FaceDataModule, "data")
+    data = parser.instantiate_classes(parser.parse_object({"data": config})).data
+    assert isinstance(data, FaceDataModule)
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything of a study by the names of its runs; pictures are of the first seed. Figures go to `folder`."""
+
+    study: Study
+    runs: list[Run]
+    results: Results
+    folder: Path
+
+    @cached_property
+    def _first(self) -> dict[str, Run]:
+        first: dict[str, Run] = {}
+        for run in self.runs:
+            first.setdefault(run.name, run)
+        return first
+
+    @cached_property
+    def methods(self) -> dict[str, Method]:
+        """The trained methods, judges apart."""
+        return {name: load_method(run.folder.checkpoint) for name, run in self._first.items() if not run.is_judge}
+
+    @cached_property
+    def _judges(self) -> dict[str, Method]:
+        return {name: load_method(run.folder.checkpoint) for name, run in self._first.items() if run.is_judge}
+
+    @cached_property
+    def _loaded(self) -> dict[tuple[str, ...], FaceDataModule]:
+        return {}
+
+    def judge(self, run: str) -> Method | None:
+        """The judge of a run's data, if it has one."""
+        return self._judges.get(self._first[run].judge or "")
+
+    def data(self, run: str) -> FaceDataModule:
+        """The data of a run, loaded once for all runs on the same data."""
+        overlays = self.study.runs[run][1:]
+        if overlays not in self._loaded:
+            self._loaded[overlays] = load_data(self._first[run])
+        return self._loaded[overlays]
+
+    def groups(self) -> list[list[str]]:
+        """The runs, grouped by their data."""
+        grouped: dict[tuple[str, ...], list[str]] = {}
+        for name in self.methods:
+            grouped.setdefault(self.study.runs[name][1:], []).append(name)
+        return list(grouped.values())
