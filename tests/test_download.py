@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lit_faces.data import download as module
-from lit_faces.data import verb
+from lit_faces.data import verb, verb_lfw
 from lit_faces.data.download import download
 from lit_faces.errors import UserError
 
@@ -146,7 +146,7 @@ def prepare(root, server, images="/images", attributes="/attributes"):
     verb.run(parser.parse_args(["prepare", "lfw", "--root", str(root), *urls]))
 
 
-def attribute_file(rows=verb.LFW_ROWS, columns=verb.LFW_ATTRIBUTES):
+def attribute_file(rows=verb_lfw.LFW_ROWS, columns=verb_lfw.LFW_ATTRIBUTES):
     header = "\t".join(["# ", "person", "imagenum", *(f"A{column}" for column in range(columns))])
     values = "\t0" * columns
     return "\n".join(["#", header, *(f"P{row}\t1{values}" for row in range(rows))]).encode()
@@ -183,8 +183,8 @@ def test_prepare_downloads_all(server, tmp_path, monkeypatch, capsys):
     from PIL import Image
     from sklearn.datasets import _lfw
 
-    monkeypatch.setattr(verb, "LFW_ROWS", 30)
-    monkeypatch.setattr(verb, "LFW_ATTRIBUTES", 2)
+    monkeypatch.setattr(verb_lfw, "LFW_ROWS", 30)
+    monkeypatch.setattr(verb_lfw, "LFW_ATTRIBUTES", 2)
     monkeypatch.setenv("LIT_FACES_CACHE", str(tmp_path / "cache"))
     archive, picture = io.BytesIO(), io.BytesIO()
     Image.fromarray(np.zeros((25, 25, 3), np.uint8)).save(picture, "JPEG")

@@ -1,6 +1,7 @@
 """Cartoon faces from named factors: their attributes, how they are sampled, changed and drawn."""
 
 import hashlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -8,7 +9,7 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor
 
-from lit_faces.data.cartoon_shapes import draw
+from lit_faces.data.cartoon_shapes import LAYERS, Layer, draw
 from lit_faces.errors import UserError
 
 # Raise this with every change of the drawings or of the sampling: it goes into the manifest.
@@ -182,14 +183,22 @@ def _attributes(chance: dict[str, Tensor], correlation: float) -> Tensor:
 
 def render(factors: Factors, size: int = 64) -> Tensor:
     """Draw images, uint8 (N, size, size, 3); each depends on its own factors alone."""
-    images = torch.empty(len(factors), size, size, 3, dtype=torch.uint8)
-    values = torch.cat([factors.attributes, factors.nuisance], 1)
+    return render_values(torch.cat([factors.attributes, factors.nuisance], 1), ATTRIBUTES + NUISANCE, size)
+
+
+def render_values(
+    values: Tensor, names: tuple[str, ...], size: int, layers: Mapping[str, Layer] = LAYERS, channels: int = 3
+) -> Tensor:
+    """Draw images, uint8 (N, size, size, 3), from the numbers (N, P) that the `layers` know by these P names.
+
+    With one channel they are drawn in grey, and their three channels are equal.
+    """
+    images = torch.empty(len(values), size, size, 3, dtype=torch.uint8)
     chunk = max(1, _CHUNK_PIXELS // (size * size))
 
     def draw_chunk(start: int) -> None:
-        columns = values[start : start + chunk].t().contiguous().view(len(ATTRIBUTES + NUISANCE), -1, 1, 1)
-        parameters = dict(zip(ATTRIBUTES + NUISANCE, columns.unbind(0), strict=True))
-        drawn = draw(parameters, size).mul_(255).add_(0.5)
+        columns = values[start : start + chunk].t().contiguous().view(len(names), -1, 1, 1)
+        drawn = draw(dict(zip(names, columns.unbind(0), strict=True)), size, layers, channels).mul_(255).add_(0.5)
         images[start : start + chunk] = drawn.to(torch.uint8).permute(0, 2, 3, 1)
 
     # One thread a chunk rather than all threads in each small operation, where they would wait for one another: on a busy
@@ -197,7 +206,7 @@ def render(factors: Factors, size: int = 64) -> Tensor:
     threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            list(pool.map(draw_chunk, range(0, len(factors), chunk)))
+            list(pool.map(draw_chunk, range(0, len(values), chunk)))
     finally:
         torch.set_num_threads(threads)
     return images

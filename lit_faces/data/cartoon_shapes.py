@@ -1,5 +1,7 @@
 """How a cartoon face is drawn: layers of shapes from back to front, in face coordinates (see `cartoon_sheet`)."""
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ INK = (0.10, 0.07, 0.08)
 WHITE = (0.99, 0.99, 0.99)
 
 
-class _Look:
+class Look:
     """The colours and measures of each face that several layers share; numbers (n, 1, 1), colours (n, 3, 1, 1)."""
 
     def __init__(self, p: Params) -> None:
@@ -41,39 +43,13 @@ class _Look:
         self.mouth_v = 0.455 + 0.015 * p["mouth_height"]
 
 
-def draw(p: Params, size: int) -> Tensor:
-    """Draw faces. `p` has a number an image, (n, 1, 1), for each attribute (0 or 1) and each nuisance factor ([-1, 1]).
-
-    Returns (n, 3, size, size) in [0, 1].
-    """
-    s = Sheet.blank(p, size)
-    look = _Look(p)
-    _background(s, p)
-    _hair_behind(s, p, look)
-    _body(s, p, look)
-    _head(s, p, look)
-    _age(s, p, look)
-    _cheeks(s, p, look)
-    _eyes(s, p, look)
-    _nose(s, p, look)
-    _goatee(s, p, look)
-    _mouth(s, p, look)
-    _mustache(s, p, look)
-    _hair(s, p, look)
-    _brows(s, p, look)
-    _eyewear(s, p, look)
-    _hat(s, p, look)
-    _light(s, p)
-    return s.image
-
-
-def _background(s: Sheet, p: Params) -> None:
+def _background(s: Sheet, p: Params, look: Look) -> None:
     base = torch.cat([p["backdrop_red"], p["backdrop_green"], p["backdrop_blue"]], 1).unsqueeze(-1)
     slope = 0.10 * p["backdrop_slope"].unsqueeze(1)
-    s.image.copy_((0.62 + 0.22 * base - slope * s.axis.view(1, 1, -1, 1)).expand_as(s.image))
+    s.image.copy_(s.tone(0.62 + 0.22 * base - slope * s.axis.view(1, 1, -1, 1)).expand_as(s.image))
 
 
-def _hair_behind(s: Sheet, p: Params, look: _Look) -> None:
+def _hair_behind(s: Sheet, p: Params, look: Look) -> None:
     up = ((s.v - look.middle) / (look.half_height + 0.07)).clamp_(max=0)
     width = look.half_width + 0.07 + 0.03 * p["hair_volume"] + 0.06 * look.female
     d = (s.u / width).square_().add_(up.square_()).sub_(1).mul_(0.3)
@@ -82,7 +58,7 @@ def _hair_behind(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(d, look.hair_dark, look.haired)
 
 
-def _body(s: Sheet, p: Params, look: _Look) -> None:
+def _body(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(1.1, 0.4, 1.1)
     s.paint(both(s.u.abs() - 0.22 - 0.05 * look.male, 0.4 - s.v), look.skin_dark)
     clothes = torch.cat([p["clothes_red"], p["clothes_green"], p["clothes_blue"]], 1).unsqueeze(-1)
@@ -92,7 +68,7 @@ def _body(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(d, 0.45 + 0.35 * clothes)
 
 
-def _head(s: Sheet, p: Params, look: _Look) -> None:
+def _head(s: Sheet, p: Params, look: Look) -> None:
     sides = s.window(0.7, -0.1, 0.24)
     ear = ellipse(sides.u.abs() - look.half_width, sides.v - 0.07, 0.085, 0.13 + 0.02 * p["ear_size"])
     sides.paint(ear, look.line)
@@ -110,7 +86,7 @@ def _head(s: Sheet, p: Params, look: _Look) -> None:
     top.paint(shine, mix(look.skin, rgb(WHITE), 0.75), p["Bald"] * 0.85, blur=0.05)
 
 
-def _age(s: Sheet, p: Params, look: _Look) -> None:
+def _age(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.5, -0.4, 0.55)
     au = s.fu.abs()
     eye_du = au - look.eye_u
@@ -125,13 +101,13 @@ def _age(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(bag, look.line, opacity)
 
 
-def _cheeks(s: Sheet, p: Params, look: _Look) -> None:
+def _cheeks(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.55, 0.12, 0.45)
     d = ellipse(s.fu.abs() - 0.345, s.v - 0.285, 0.135, 0.11)
     s.paint(d, rgb((0.95, 0.28, 0.34)), 0.72 * p["Rosy Cheeks"], blur=0.09)
 
 
-def _eyes(s: Sheet, p: Params, look: _Look) -> None:
+def _eyes(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.52, -0.22, 0.16)
     du, dv = s.fu.abs() - look.eye_u, s.v - look.eye_v
     size = 1 + 0.12 * p["eye_size"]
@@ -152,7 +128,7 @@ def _eyes(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(ellipse(gu * side + 0.028, gv + 0.032, 0.024, 0.024), rgb(WHITE))
 
 
-def _brows(s: Sheet, p: Params, look: _Look) -> None:
+def _brows(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.48, -0.36, -0.04)
     du = s.fu.abs() - look.eye_u
     bushy = p["Bushy Eyebrows"]
@@ -164,7 +140,7 @@ def _brows(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(d, look.hair_dark * 0.85)
 
 
-def _nose(s: Sheet, p: Params, look: _Look) -> None:
+def _nose(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.3, -0.06, 0.36)
     au = s.fu.abs()
     big, pointy = p["Big Nose"], p["Pointy Nose"]
@@ -187,7 +163,7 @@ def _nose(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(nostril, look.line * 0.7, big * (1 - pointy))
 
 
-def _mouth(s: Sheet, p: Params, look: _Look) -> None:
+def _mouth(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.32, 0.25, 0.75)
     au = s.fu.abs()
     smiling, wide, big = p["Smiling"], p["Mouth Wide Open"], p["Big Lips"]
@@ -212,7 +188,7 @@ def _mouth(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(both(dv.abs() - 0.015, ends), look.line * 0.55, 1 - wide)
 
 
-def _goatee(s: Sheet, p: Params, look: _Look) -> None:
+def _goatee(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.26, 0.5, 0.95)
     chin = look.middle + look.half_height
     d = ellipse(s.fu, s.v - chin + 0.05, 0.20, 0.15)
@@ -220,7 +196,7 @@ def _goatee(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(d + 0.03, look.hair * 0.9, p["Goatee"])
 
 
-def _mustache(s: Sheet, p: Params, look: _Look) -> None:
+def _mustache(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.32, 0.22, 0.5)
     au = s.fu.abs()
     across = (s.fu / 0.27).square_()
@@ -231,7 +207,7 @@ def _mustache(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(d + 0.025, look.hair * 0.9, p["Mustache"])
 
 
-def _hair(s: Sheet, p: Params, look: _Look) -> None:
+def _hair(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.72, -0.75, 0.25)
     au = s.fu.abs()
     up = ((s.v - look.middle) / (look.half_height + 0.07)).clamp_(max=0)
@@ -250,7 +226,7 @@ def _hair(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(both(fringe, wave * 0.18 - 0.02), look.hair_dark, 0.7 * p["Bangs"])
 
 
-def _eyewear(s: Sheet, p: Params, look: _Look) -> None:
+def _eyewear(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.6, -0.22, 0.24)
     au = s.fu.abs()
     eye_du = au - look.eye_u
@@ -270,7 +246,7 @@ def _eyewear(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(glint, rgb((0.55, 0.60, 0.72)), 0.7 * dark)
 
 
-def _hat(s: Sheet, p: Params, look: _Look) -> None:
+def _hat(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.9, -1.0, -0.25)
     worn = p["Wearing Hat"]
     hue = torch.cat([p["hat_red"], p["hat_green"], p["hat_blue"]], 1).unsqueeze(-1)
@@ -283,7 +259,42 @@ def _hat(s: Sheet, p: Params, look: _Look) -> None:
     s.paint(brim, felt * 0.8, worn)
 
 
-def _light(s: Sheet, p: Params) -> None:
+def _light(s: Sheet, p: Params, look: Look) -> None:
     across = 0.92 + 0.08 * p["light"] + 0.09 * p["light_x"] * s.axis.view(1, 1, -1)
     shade = across - 0.04 * s.axis.view(1, -1, 1)
     s.image.mul_(shade.unsqueeze(1)).clamp_(max=1)
+
+
+Layer = Callable[[Sheet, Params, Look], None]
+
+# From back to front.
+LAYERS: Mapping[str, Layer] = {
+    "background": _background,
+    "hair behind": _hair_behind,
+    "body": _body,
+    "head": _head,
+    "age": _age,
+    "cheeks": _cheeks,
+    "eyes": _eyes,
+    "nose": _nose,
+    "goatee": _goatee,
+    "mouth": _mouth,
+    "mustache": _mustache,
+    "hair": _hair,
+    "brows": _brows,
+    "eyewear": _eyewear,
+    "hat": _hat,
+    "light": _light,
+}
+
+
+def draw(p: Params, size: int, layers: Mapping[str, Layer] = LAYERS, channels: int = 3) -> Tensor:
+    """Draw faces. `p` has a number an image, (n, 1, 1), for each attribute (0 or 1) and each nuisance factor ([-1, 1]).
+
+    `layers` are painted in their order. Returns (n, channels, size, size) in [0, 1]; a single channel is grey.
+    """
+    s = Sheet.blank(p, size, channels)
+    look = Look(p)
+    for layer in layers.values():
+        layer(s, p, look)
+    return s.image

@@ -41,7 +41,7 @@ def both(d: Tensor, other: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The images being drawn, (n, 3, H, W) in [0, 1], or a window of them, and where their pixels lie on each face.
+    """The images being drawn, (n, C, H, W) in [0, 1], or a window of them, and where their pixels lie on each face.
 
     `u` and `v` (n, H, W) are coordinates on the head; `fu` replaces u for the features, which shift against the outline of
     a head turned sideways; `axis` (size,) are the coordinates of the whole image, `sharp` (n, 1, 1) is pixels a face unit.
@@ -55,8 +55,8 @@ class Sheet:
     sharp: Tensor
 
     @classmethod
-    def blank(cls, p: Params, size: int) -> "Sheet":
-        """Heads in their poses on blank images; they roll so little that the first terms of the sines do."""
+    def blank(cls, p: Params, size: int, channels: int = 3) -> "Sheet":
+        """Heads in their poses on blank images of 3 channels, or 1 for grey; they roll so little that first terms do."""
         axis = (torch.arange(size) + 0.5) * (2 / size) - 1
         scale = 0.97 + _SCALE * p["scale"]
         roll = _ROLL * p["roll"]
@@ -65,7 +65,7 @@ class Sheet:
         y = (axis.view(1, size, 1) - _SHIFT_Y * p["shift_y"]) / scale
         u = cos * x + roll * y
         v = cos * y - roll * x
-        image = torch.empty(len(u), 3, size, size)
+        image = torch.empty(len(u), channels, size, size)
         return cls(image, u, v, u - _TURN * p["turn"], axis, scale * (size / 2))
 
     def window(self, width: float, top: float, bottom: float) -> "Sheet":
@@ -88,4 +88,11 @@ class Sheet:
         alpha = (d * -sharp).add_(0.5).clamp_(0, 1)
         if isinstance(opacity, Tensor) or opacity != 1:
             alpha.mul_(opacity)
-        self.image.lerp_(colour.expand(len(alpha), 3, 1, 1), alpha.unsqueeze(1))
+        self.image.lerp_(self.tone(colour).expand(len(alpha), -1, 1, 1), alpha.unsqueeze(1))
+
+    def tone(self, colour: Tensor) -> Tensor:
+        """A colour (..., 3, H, W) as these images have it: on grey ones its luma (ITU-R BT.601), (..., 1, H, W)."""
+        if self.image.shape[1] == 3:
+            return colour
+        red, green, blue = colour.unbind(-3)
+        return (0.299 * red + 0.587 * green + 0.114 * blue).unsqueeze(-3)

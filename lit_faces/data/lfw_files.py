@@ -8,13 +8,12 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_faces.data.sources import DEFAULT_ROOT_VARIABLE
 from lit_faces.errors import UserError
-from lit_faces.files import sha256, sha256_of
 
 # The three alignments that LFW was published in, best aligned first; a folder, or the archive of one.
 IMAGE_SOURCES = {
@@ -28,8 +27,6 @@ ATTRIBUTE_FILES = ("lfw_attributes.txt", "lfw_att_73.mat")
 _KUMAR_SPELLING = {"5 o Clock Shadow": "5 o' Clock Shadow"}
 _IMAGE_NAME = re.compile(r"(?:^|[/\\])([^/\\]+)[/\\]\1_(\d{4})\.jpg$")
 
-DEFAULT_ROOT_VARIABLE = "LIT_FACES_DATA"
-
 Picture = tuple[str, int]
 """A person's name with underscores, and the number of the picture."""
 
@@ -41,11 +38,6 @@ class Attributes:
     pictures: tuple[Picture, ...]
     names: tuple[str, ...]
     values: NDArray[np.float32]
-
-
-def data_root(root: str | Path | None = None) -> Path:
-    """The folder of all data sets: the one given, else `$LIT_FACES_DATA`, else `data`."""
-    return Path(root or os.environ.get(DEFAULT_ROOT_VARIABLE) or "data").expanduser()
 
 
 def search_folders(root: Path) -> tuple[Path, Path]:
@@ -112,27 +104,8 @@ def picture_name(picture: Picture) -> str:
     return f"{person}/{person}_{number:04d}.jpg"
 
 
-def fingerprint(path: Path) -> Any:
-    """What tells one version of a file or of an image folder from another without reading it: names, sizes and times."""
-    if path.is_dir():
-        files = sorted(_picture_files(path))
-        return [path.name, len(files), sha256_of([[name, *_size_and_time(path / name)] for name in files])]
-    return [path.name, *_size_and_time(path)]
-
-
-def _size_and_time(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
-
-
-def images_sha256(path: Path) -> str:
-    """SHA-256 of an archive, or of the sorted names and SHA-256 of the pictures in a folder."""
-    if path.is_dir():
-        return sha256_of([[name, sha256(path / name)] for name in sorted(_picture_files(path))])
-    return sha256(path)
-
-
-def _picture_files(folder: Path) -> Iterator[str]:
+def picture_files(folder: Path) -> Iterator[str]:
+    """The pictures in an image folder, as `Person_Name/Person_Name_0001.jpg`, in no order."""
     with os.scandir(folder) as people:
         for person in people:
             if person.is_dir():
@@ -151,7 +124,7 @@ def read_images(path: Path) -> Iterator[tuple[str, bytes]]:
     Raises UserError for an archive that is empty, truncated or no gzipped tar.
     """
     if path.is_dir():
-        for name in sorted(_picture_files(path)):
+        for name in sorted(picture_files(path)):
             yield name, (path / name).read_bytes()
         return
     try:

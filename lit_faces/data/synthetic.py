@@ -7,9 +7,12 @@ from torch import Tensor
 
 from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData, Split
 from lit_faces.data.cartoon import ATTRIBUTES, NUISANCE, VERSION, Factors, counterfactual, render, sample_factors
+from lit_faces.data.subsets import FACIAL_HAIR, Subset, check_subset, choose, rules_of, with_facial_hair
 from lit_faces.errors import UserError
 
 _PER_IDENTITY = 4
+_LABELS = {"glasses": "Eyeglasses", "facial hair": FACIAL_HAIR, "makeup": "Rosy Cheeks"}
+_BEARD = ("Mustache", "Goatee")
 
 
 class Synthetic(FaceDataModule):
@@ -18,6 +21,12 @@ class Synthetic(FaceDataModule):
     `train`, `validation` and `test` are the numbers of images of the splits, which share no identity; `size` is their height
     and width in pixels. `correlation` in [0, 1] is how strongly attributes go together as in life (0: independent but for
     logic). `data_seed` determines the faces, `seed` only the order of the training batches.
+
+    A `subset` is chosen from the faces of each split, as from CelebA's, and `limit` keeps the first of it. `Glasses` is all
+    faces with Eyeglasses and twice as many without, some of them with Sunglasses, which do not count. `FacialHair` is all with
+    Facial_Hair and as many without, where that is Mustache or Goatee and becomes the last attribute. `GlassesFacialHair` is the
+    union of both. `HeavyMakeup` is all with Rosy Cheeks, the cartoons' only makeup, and as many without. `subset_seed`
+    determines which faces without.
     """
 
     def __init__(
@@ -31,6 +40,8 @@ class Synthetic(FaceDataModule):
         test: int = 2000,
         correlation: float = 0.5,
         data_seed: int = 0,
+        subset: Subset = "all",
+        subset_seed: int = 0,
     ) -> None:
         super().__init__(batch_size, limit, seed)
         self.counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
@@ -40,18 +51,36 @@ class Synthetic(FaceDataModule):
                 raise UserError(f"data.{name} must be at least {smallest}, got {value}")
         if not 0 <= correlation <= 1:
             raise UserError(f"data.correlation must be from 0 to 1, got {correlation}")
+        check_subset(subset)
         self.size, self.correlation, self.data_seed = size, correlation, data_seed
+        self.subset: Subset = subset
+        self.subset_seed = subset_seed
 
     def load(self) -> LoadedData:
-        """Draw the splits; with a limit, only the first images of each, the same as without."""
+        """Draw the splits; with a limit, only the first images of each, the same as without.
+
+        Raises UserError if a split has no face with the label of the subset.
+        """
+        rules = rules_of(self.subset, _LABELS)
+        names = (*ATTRIBUTES, FACIAL_HAIR) if FACIAL_HAIR in [rule.label for rule in rules] else ATTRIBUTES
         splits: dict[Split, Faces] = {}
+        report = {}
         digest = hashlib.sha256()
         for name in SPLITS:
             index = self._rows(name)
             factors, identity = self._sample(name)
+            attributes = factors.attributes
+            if FACIAL_HAIR in names:
+                attributes = with_facial_hair(attributes, _bearded(factors), off=0)
+            if rules:
+                present = {rule.label: attributes[:, names.index(rule.label)] > 0 for rule in rules}
+                chosen = choose(present, rules, name, self.subset_seed, "Synthetic")
+                report[name] = chosen.report
+                rows = chosen.rows[: self.limit]
+                index, factors, identity, attributes = index[rows], factors[rows], identity[rows], attributes[rows]
             images = render(factors, self.size)
             digest.update(images.numpy().data)
-            splits[name] = Faces(images, factors.attributes, identity, index)
+            splits[name] = Faces(images, attributes, identity, index)
         manifest = {
             "source": "drawn by lit_faces",
             "renderer": VERSION,
@@ -62,7 +91,9 @@ class Synthetic(FaceDataModule):
             "images_per_identity": _PER_IDENTITY,
             "sha256": digest.hexdigest(),
         }
-        return LoadedData(splits, ATTRIBUTES, manifest)
+        if rules:
+            manifest["subset"] = {"name": self.subset, "seed": self.subset_seed, "splits": report}
+        return LoadedData(splits, names, manifest, tuple(rule.label for rule in rules))
 
     def factors(self, index: Tensor) -> Factors:
         """The factors of rows of the data set, `index` (B,) as in its batches."""
@@ -83,15 +114,25 @@ class Synthetic(FaceDataModule):
     def counterfactual(self, index: Tensor, name: str, on: bool) -> Tensor:
         """Rows of the data set redrawn with one attribute set or reset, uint8 (B, H, W, C).
 
-        All else remains: the person, the pose, the light and the background. `index` (B,) is that of a batch.
+        All else remains: the person, the pose, the light and the background. `index` (B,) is that of a batch. Without
+        Facial_Hair a face has neither Mustache nor Goatee; with it, a face that had neither has a Goatee.
         """
-        return render(counterfactual(self.factors(index), name, on), self.size)
+        factors = self.factors(index)
+        if name != FACIAL_HAIR:
+            return render(counterfactual(factors, name, on), self.size)
+        if on:
+            attributes = counterfactual(factors, "Goatee", True).attributes
+            changed = torch.where(_bearded(factors).unsqueeze(1), factors.attributes, attributes)
+            return render(Factors(changed, factors.nuisance), self.size)
+        for part in _BEARD:
+            factors = counterfactual(factors, part, False)
+        return render(factors, self.size)
 
     def _rows(self, split: Split) -> Tensor:
-        """Indices of a split's images, unchanged by a limit."""
+        """Indices of the images that a split is made of: the same with a limit, which cuts them unless a subset is chosen."""
         first = sum(self.counts[name] for name in SPLITS[: SPLITS.index(split)])
         count = self.counts[split]
-        return torch.arange(first, first + (min(count, self.limit) if self.limit else count))
+        return torch.arange(first, first + (min(count, self.limit) if self.limit and self.subset == "all" else count))
 
     def _sample(self, split: Split) -> tuple[Factors, Tensor]:
         """Factors and identities of a split, each split from a stream of its own."""
@@ -100,3 +141,8 @@ class Synthetic(FaceDataModule):
         factors, identity = sample_factors(len(self._rows(split)), seed, self.correlation, _PER_IDENTITY)
         people = sum(-(-self.counts[name] // _PER_IDENTITY) for name in SPLITS[:number])
         return factors, identity + people
+
+
+def _bearded(factors: Factors) -> Tensor:
+    """Which faces (N,) have a Mustache or a Goatee."""
+    return factors.attributes[:, [ATTRIBUTES.index(name) for name in _BEARD]].amax(1) > 0

@@ -1,0 +1,168 @@
+"""Cartoon faces with expressions, drawn when they are loaded: what the Toronto Face Database is for people."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lit_faces.data import cartoon
+from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData, Split
+from lit_faces.data.batch import column_of
+from lit_faces.data.expression_shapes import EXPRESSIONS, FACE, FACE_LAYERS, face_values
+from lit_faces.errors import UserError
+
+# Raise this with every change of the drawings or of the sampling: it goes into the manifest.
+VERSION = 1
+
+NEUTRAL = EXPRESSIONS.index("Neutral")
+_PER_IDENTITY = 2 * len(EXPRESSIONS)
+_PARAMETERS = cartoon.ATTRIBUTES + cartoon.NUISANCE + FACE
+
+
+@dataclass(frozen=True)
+class Portraits:
+    """All that determines N images: the person and the picture, the expression, and its style.
+
+    `person` holds N cartoon faces, `expression` (N,) int64 positions in `EXPRESSIONS`, `style` (N, 2) float32 in [0, 1]: how
+    intense the expression is and how far the mouth is open.
+    """
+
+    person: cartoon.Factors
+    expression: Tensor
+    style: Tensor
+
+    def __len__(self) -> int:
+        return len(self.expression)
+
+    def __getitem__(self, rows: Tensor | slice) -> "Portraits":
+        return Portraits(self.person[rows], self.expression[rows], self.style[rows])
+
+
+def sample_portraits(count: int, seed: int) -> tuple[Portraits, Tensor]:
+    """Draw `count` portraits and their identities (N,) int64, counted from 0: fourteen of each, two an expression.
+
+    The person and the hair are the identity's; pose, light, gaze, background, clothes and style are the picture's.
+    A smaller count gives the first rows of a larger one.
+    """
+    person, identity = cartoon.sample_factors(count, seed, 0.5, _PER_IDENTITY)
+    attributes, nuisance = person.attributes[identity * _PER_IDENTITY], person.nuisance.clone()
+    # A fringe would hide the brows.
+    attributes[:, cartoon.ATTRIBUTES.index("Bangs")] = 0
+    # Faces are aligned, as detected ones are.
+    nuisance[:, len(cartoon.IDENTITY_FACTORS) :] *= 0.6
+    expression = torch.arange(count) % len(EXPRESSIONS)
+    digest = hashlib.sha256(f"{seed} style".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+    style = torch.rand(count, 2, generator=generator)
+    return Portraits(cartoon.Factors(attributes, nuisance), expression, style), identity
+
+
+def render(portraits: Portraits, size: int = 64, gray: bool = True) -> Tensor:
+    """Draw images, uint8 (N, size, size, 3), the channels equal if `gray`; each depends on its own portrait alone."""
+    intensity, opening = portraits.style.unbind(1)
+    face = face_values(portraits.expression, intensity, opening)
+    values = torch.cat([portraits.person.attributes, portraits.person.nuisance, face], 1)
+    return cartoon.render_values(values, _PARAMETERS, size, FACE_LAYERS, channels=1 if gray else 3)
+
+
+class Expressions(FaceDataModule):
+    """Cartoon faces with seven expressions; no file is needed, and the true counterfactual of each face can be drawn.
+
+    The attributes are the columns of `EXPRESSIONS`, 0 or 1, of which one holds; the labels are the first six, since a neutral
+    face has none of them. `train`, `validation` and `test` are the numbers of images of the splits, which share no identity,
+    and `size` is their height and width in pixels. They are `gray`, like those of the Toronto Face Database, in three equal
+    channels, which every network takes. `data_seed` determines the faces, `seed` only the order of the training batches.
+    """
+
+    def __init__(
+        self,
+        batch_size: int = 64,
+        limit: int | None = None,
+        seed: int = 0,
+        size: int = 64,
+        train: int = 10080,
+        validation: int = 1260,
+        test: int = 1260,
+        gray: bool = True,
+        data_seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, limit, seed)
+        self.counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
+        for name, value in (("size", size), *self.counts.items()):
+            smallest = 8 if name == "size" else 1
+            if value < smallest:
+                raise UserError(f"data.{name} must be at least {smallest}, got {value}")
+        self.size, self.gray, self.data_seed = size, gray, data_seed
+
+    def load(self) -> LoadedData:
+        """Draw the splits; with a limit, only the first images of each, the same as without."""
+        splits: dict[Split, Faces] = {}
+        digest = hashlib.sha256()
+        for name in SPLITS:
+            portraits, identity = self._sample(name)
+            images = render(portraits, self.size, self.gray)
+            digest.update(images.numpy().data)
+            attributes = torch.nn.functional.one_hot(portraits.expression, len(EXPRESSIONS)).float()
+            splits[name] = Faces(images, attributes, identity, self._rows(name))
+        manifest = {
+            "source": "drawn by lit_faces",
+            "renderer": [cartoon.VERSION, VERSION],
+            "data_seed": self.data_seed,
+            "size": self.size,
+            "gray": self.gray,
+            "counts": dict(self.counts),
+            "images_per_identity": _PER_IDENTITY,
+            "sha256": digest.hexdigest(),
+        }
+        return LoadedData(splits, EXPRESSIONS, manifest, labels=EXPRESSIONS[:NEUTRAL], exclusive=True)
+
+    def portraits(self, index: Tensor) -> Portraits:
+        """What determines rows of the data set, `index` (B,) as in its batches. Raises UserError for an unknown row."""
+        rows = index.cpu()
+        position = torch.full_like(rows, -1)
+        parts: list[Portraits] = []
+        for name in SPLITS:
+            span = self._rows(name)
+            here = (rows >= span[0]) & (rows <= span[-1])
+            position[here] = rows[here] - span[0] + sum(len(part) for part in parts)
+            parts.append(self._sample(name)[0])
+        if (position < 0).any():
+            row = int(rows[position < 0][0])
+            raise UserError(f"Expressions has no row {row}: give indices that its batches give")
+        person = cartoon.Factors(
+            torch.cat([part.person.attributes for part in parts]), torch.cat([part.person.nuisance for part in parts])
+        )
+        expression, style = torch.cat([part.expression for part in parts]), torch.cat([part.style for part in parts])
+        return Portraits(person, expression, style)[position]
+
+    def counterfactual(self, index: Tensor, name: str, on: bool) -> Tensor:
+        """Rows of the data set redrawn with the expression `name`, or neutral where it was and is to be off.
+
+        All else remains: the person, the picture, and how intense an expression is and how open its mouth. `index` (B,) is
+        that of a batch; uint8 (B, H, W, C). Raises UserError for an unknown expression and for a face not to be neutral.
+        """
+        column = column_of(name, EXPRESSIONS, "Expressions")
+        portraits = self.portraits(index)
+        if on:
+            expression = torch.full_like(portraits.expression, column)
+        elif column == NEUTRAL:
+            raise UserError(
+                f"a face that is not neutral has an expression: set one of {', '.join(EXPRESSIONS[:NEUTRAL])}"
+            )
+        else:
+            expression = torch.where(portraits.expression == column, NEUTRAL, portraits.expression)
+        return render(Portraits(portraits.person, expression, portraits.style), self.size, self.gray)
+
+    def _rows(self, split: Split) -> Tensor:
+        """Indices of a split's images, unchanged by a limit."""
+        first = sum(self.counts[name] for name in SPLITS[: SPLITS.index(split)])
+        count = self.counts[split]
+        return torch.arange(first, first + (min(count, self.limit) if self.limit else count))
+
+    def _sample(self, split: Split) -> tuple[Portraits, Tensor]:
+        """Portraits and identities of a split, each split from a stream of its own."""
+        number = SPLITS.index(split)
+        portraits, identity = sample_portraits(len(self._rows(split)), self.data_seed * len(SPLITS) + number)
+        people = sum(-(-self.counts[name] // _PER_IDENTITY) for name in SPLITS[:number])
+        return portraits, identity + people
