@@ -25,12 +25,16 @@ import lit_faces.data.tfd
 import lit_faces.methods  # noqa: F401  (registers the short class names --model=CMMA, --data=LFW)
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.classifier_accuracy import ClassifierAccuracy
+from lit_faces.callbacks.counterfactual_error import CounterfactualError
 from lit_faces.callbacks.epoch_lines import EpochLines
 from lit_faces.callbacks.exact_resume import AtomicCheckpointIO, EpochCheckpoint, EpochSeed
+from lit_faces.callbacks.identity_pairs import IdentityPairs
+from lit_faces.callbacks.leakage import Leakage
 from lit_faces.callbacks.likelihood_bounds import LikelihoodBounds
 from lit_faces.callbacks.losses import TrainingLosses
 from lit_faces.callbacks.parzen_window import ParzenWindow
 from lit_faces.callbacks.predictions import Predictions
+from lit_faces.callbacks.reconstruction import Reconstruction
 from lit_faces.callbacks.record import Record
 from lit_faces.callbacks.sample_grid import SampleGrid
 from lit_faces.data.base import FaceDataModule
@@ -109,6 +113,8 @@ class LitFacesCLI(LightningCLI):
         parser.add_lightning_class_args(LikelihoodBounds, "bounds")
         parser.add_lightning_class_args(ParzenWindow, "parzen")
         parser.add_lightning_class_args(AttributeEdits, "edits")
+        parser.add_lightning_class_args(Leakage, "leakage")
+        parser.add_lightning_class_args(IdentityPairs, "pairs")
         parser.add_lightning_class_args(SampleGrid, "samples")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_whole_seed)
 
@@ -200,6 +206,8 @@ def run(arguments: Sequence[str]) -> None:
                 TrainingLosses(),
                 EpochLines(),
                 ClassifierAccuracy(),
+                Reconstruction(),
+                CounterfactualError(),
                 EpochCheckpoint(),
                 Record(),
                 Predictions(),

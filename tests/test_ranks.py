@@ -13,6 +13,7 @@ METHODS = {"CMMA": "ddp", "CVAE": "ddp", "CGAN": "ddp_find_unused_parameters_tru
 # Shards of 5 and 4 test faces: two batches and one.
 TEST = {"test": 9}
 OVER_EDITS = {"edit_accuracy", "edit_change_in_others", "generation_accuracy", "unedited_rate"}
+OVER_EDITS |= {"counterfactual_mse", "unedited_mse"}
 JUDGE = "AttributeClassifier"
 
 
@@ -76,6 +77,7 @@ def test_two_processes_measure_what_one_does(folder, method, main):
     names = {"parzen_log_likelihood", "nearest_sample_rms", "generation_accuracy/glasses", "unedited_rate/bald"}
     if method != "CGAN":
         names |= {"elbo", "kl", "log_likelihood", "iwae", "pixels_at_variance_floor", "edit_accuracy/glasses"}
+        names |= {"reconstruction_mse", "counterfactual_mse/glasses", "unedited_mse/bald"}
     assert names <= expected.keys()
     for name, measurement in expected.items():
         # The mean over several edits has no standard error.

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
-from lit_faces.callbacks.measurement import Evaluation, Measurement, columns
+from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement, columns
 from lit_faces.data.batch import Batch
+from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import BoundsLikelihood
 from lit_faces.metrics.likelihood import EvidenceLowerBound, ImportanceWeightedBound
 from lit_faces.metrics.noise import ImageNoise
@@ -19,7 +20,7 @@ from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, PIXEL_LOG_VARIANC
 _CHUNK = 10
 
 
-class LikelihoodBounds(Callback):
+class LikelihoodBounds(Evaluator):
     """Measures `elbo` with its two terms, one z an image, and `iwae`, the bound with `importance_samples` of them.
 
     In nats per image with every constant kept. The noise depends on (seed, image) alone, so neither the batch size nor the
@@ -28,26 +29,26 @@ class LikelihoodBounds(Callback):
 
     def __init__(self, importance_samples: int = 50, seed: int = 0) -> None:
         self.importance_samples, self.seed = importance_samples, seed
-        self.evaluation: Evaluation | None = None
         self._elbo: EvidenceLowerBound
         self._iwae: ImportanceWeightedBound
         self._floor: PerImage
 
-    def _start(self, pl_module: LightningModule) -> None:
-        self._elbo = EvidenceLowerBound().to(pl_module.device)
-        self._iwae = ImportanceWeightedBound(max(1, self.importance_samples)).to(pl_module.device)
-        self._floor = PerImage("pixels_at_variance_floor").to(pl_module.device)
+    def start(self, trainer: Trainer, method: LightningModule) -> bool:
+        """Start a new estimate."""
+        self._elbo = EvidenceLowerBound().to(method.device)
+        self._iwae = ImportanceWeightedBound(max(1, self.importance_samples)).to(method.device)
+        self._floor = PerImage("pixels_at_variance_floor").to(method.device)
+        return isinstance(method, BoundsLikelihood)
 
-    def _update(self, trainer: Trainer, method: BoundsLikelihood, batch: Batch) -> ImageNoise:
+    def _update(self, method: BoundsLikelihood, batch: Batch) -> ImageNoise:
         noise = ImageNoise(self.seed, batch.row, method.latent_dim)
         first = noise.draw(1)[:, 0].to(batch.images.device)
-        with trainer.precision_plugin.forward_context():
-            self._elbo.update(batch.row, *method.elbo(batch.images, batch.attributes, first))
+        self._elbo.update(batch.row, *method.elbo(batch.images, batch.attributes, first))
         return noise
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start a new estimate."""
-        self._start(pl_module)
+        self.start(trainer, pl_module)
 
     def on_validation_batch_end(
         self,
@@ -60,7 +61,8 @@ class LikelihoodBounds(Callback):
     ) -> None:
         """Add a batch."""
         if isinstance(pl_module, BoundsLikelihood):
-            self._update(trainer, pl_module, batch)
+            with trainer.precision_plugin.forward_context():
+                self._update(pl_module, batch)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the bound and its terms."""
@@ -69,37 +71,21 @@ class LikelihoodBounds(Callback):
             for name, mean in zip(values.names, values.mean(), strict=True):
                 pl_module.log(f"validation/{name}", mean.float(), prog_bar=name == "elbo", rank_zero_only=True)
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start a new estimate."""
-        self._start(pl_module)
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def update(self, trainer: Trainer, method: Method, batch: Batch) -> None:
         """Add a batch, with its importance samples."""
-        if not isinstance(pl_module, BoundsLikelihood):
-            return
-        noise = self._update(trainer, pl_module, batch)
-        with trainer.precision_plugin.forward_context():
-            self._floor.update(batch.row, at_floor(pl_module, batch)[:, None])
-            if self.importance_samples:
-                self._iwae.update(batch.row, self._log_weights(pl_module, batch, noise))
+        assert isinstance(method, BoundsLikelihood)
+        noise = self._update(method, batch)
+        self._floor.update(batch.row, at_floor(method, batch)[:, None])
+        if self.importance_samples:
+            self._iwae.update(batch.row, self._log_weights(method, batch, noise))
 
     def _log_weights(self, method: BoundsLikelihood, batch: Batch, noise: ImageNoise) -> Iterator[Tensor]:
         for start in range(0, self.importance_samples, _CHUNK):
             draws = noise.draw(min(_CHUNK, self.importance_samples - start)).to(batch.images.device)
             yield method.log_weights(batch.images, batch.attributes, draws)
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep and log the results."""
-        if not isinstance(pl_module, BoundsLikelihood):
-            return
+    def finish(self, trainer: Trainer, method: Method) -> Evaluation:
+        """The bounds."""
         elbo, floor = self._elbo.compute(), self._floor.compute()
         clamp = {"pixel_log_variance": list(PIXEL_LOG_VARIANCE), "latent_log_variance": list(LATENT_LOG_VARIANCE)}
         measurements: tuple[Measurement, ...] = columns(elbo, "nats per image", clamp=clamp)
@@ -114,9 +100,7 @@ class LikelihoodBounds(Callback):
                 ),
             )
             per_image["iwae"] = (iwae.index, iwae.column("bound"))
-        self.evaluation = Evaluation(measurements, per_image)
-        for measurement in measurements:
-            pl_module.log(f"test/{measurement.metric}", torch.tensor(measurement.value).float(), rank_zero_only=True)
+        return Evaluation(measurements, per_image)
 
 
 def at_floor(method: BoundsLikelihood, batch: Batch) -> Tensor:

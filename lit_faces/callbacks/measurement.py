@@ -1,10 +1,15 @@
-"""What an evaluation callback leaves for the run's record."""
+"""What an evaluation callback leaves for the run's record, and when it measures."""
 
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any, Protocol, runtime_checkable
 
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from lit_faces.data.batch import Batch
+from lit_faces.methods.base import Method
 from lit_faces.metrics.per_image import PerImageValues
 
 
@@ -36,11 +41,69 @@ class Evaluates(Protocol):
     evaluation: Evaluation | None
 
 
-def columns(values: PerImageValues, unit: str, prefix: str = "", **settings: Any) -> tuple[Measurement, ...]:
-    """One measurement a column of per-image values, in `unit`."""
+class Evaluator(Callback):
+    """A callback that measures on the test split: `start`, `update` with every batch, `finish`.
+
+    The evaluation is kept for the record, and what is no part of another measurement (no `/` in its name) is logged.
+    """
+
+    evaluation: Evaluation | None = None
+    _measures = False
+
+    def start(self, trainer: Trainer, method: Method) -> bool:
+        """Start anew; false if there is nothing to measure, for want of a capability, say."""
+        raise NotImplementedError(f"{type(self).__name__} must implement start()")
+
+    def update(self, trainer: Trainer, method: Method, batch: Batch) -> None:
+        """Add a test batch, under the trainer's precision."""
+
+    def finish(self, trainer: Trainer, method: Method) -> Evaluation | None:
+        """What was measured, the same on every rank; None if it turns out that there is nothing."""
+        raise NotImplementedError(f"{type(self).__name__} must implement finish()")
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start."""
+        assert isinstance(pl_module, Method)
+        self.evaluation = None
+        self._measures = self.start(trainer, pl_module)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Add a batch."""
+        if self._measures:
+            assert isinstance(pl_module, Method)
+            with trainer.precision_plugin.forward_context():
+                self.update(trainer, pl_module, batch)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep and log what was measured."""
+        if not self._measures:
+            return
+        assert isinstance(pl_module, Method)
+        self.evaluation = self.finish(trainer, pl_module)
+        for measurement in self.evaluation.measurements if self.evaluation is not None else ():
+            if "/" not in measurement.metric:
+                value = torch.tensor(measurement.value).float()
+                pl_module.log(f"test/{measurement.metric}", value, rank_zero_only=True)
+
+
+def columns(values: PerImageValues, unit: str, suffix: str = "", **settings: Any) -> tuple[Measurement, ...]:
+    """One measurement a column of per-image values, in `unit`; one image has no standard error."""
     return tuple(
-        Measurement(prefix + name, mean, error, len(values), unit, settings)
+        Measurement(name + suffix, mean, None if isnan(error) else error, len(values), unit, settings)
         for name, mean, error in zip(
             values.names, values.mean().tolist(), values.standard_error().tolist(), strict=True
         )
     )
+
+
+def squared_error(images: Tensor, others: Tensor) -> Tensor:
+    """Squared differences (B,) between images (B, C, H, W), mean over the C * H * W pixel values."""
+    return (images.float() - others.float()).square().flatten(1).mean(1)

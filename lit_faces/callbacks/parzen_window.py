@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from tqdm import tqdm
 
-from lit_faces.callbacks.measurement import Evaluation, Measurement
+from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement
 from lit_faces.data.base import FaceDataModule, Split, to_unit_range
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
+from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Generates
 from lit_faces.metrics.noise import ImageNoise
 from lit_faces.metrics.parzen import WIDTHS, ParzenEstimate, ParzenLogLikelihood
@@ -20,7 +20,7 @@ from lit_faces.metrics.parzen import WIDTHS, ParzenEstimate, ParzenLogLikelihood
 _DECODED = 500
 
 
-class ParzenWindow(Callback):
+class ParzenWindow(Evaluator):
     """Measures `parzen_log_likelihood` on the test split, the window's width chosen on the validation split.
 
     For each image, `counts[-1]` faces are drawn from its attributes (the decoder's mean, z from the prior; no pixel noise) and
@@ -36,7 +36,6 @@ class ParzenWindow(Callback):
         enabled: bool = True,
     ) -> None:
         self.counts, self.widths, self.seed, self.enabled = tuple(counts), tuple(widths), seed, enabled
-        self.evaluation: Evaluation | None = None
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """For the verb `validate`: the validation split at its best width."""
@@ -46,12 +45,15 @@ class ParzenWindow(Callback):
         value = estimate.mean(self.counts[-1]).max()
         pl_module.log("validation/parzen_log_likelihood", value.float(), rank_zero_only=True)
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def start(self, trainer: Trainer, method: Method) -> bool:
+        """Nothing to prepare."""
+        return self.enabled and isinstance(method, Generates)
+
+    def finish(self, trainer: Trainer, method: Method) -> Evaluation:
         """Choose the widths on the validation split, then estimate on the test split."""
-        if not self.enabled or not isinstance(pl_module, Generates):
-            return
-        chosen = self._estimate(trainer, pl_module, "validation")
-        estimate = self._estimate(trainer, pl_module, "test")
+        assert isinstance(method, Generates)
+        chosen = self._estimate(trainer, method, "validation")
+        estimate = self._estimate(trainer, method, "test")
         measurements = []
         for count in self.counts:
             name = "parzen_log_likelihood" if count == self.counts[-1] else f"parzen_log_likelihood_{count}"
@@ -65,7 +67,7 @@ class ParzenWindow(Callback):
         measurements.append(
             Measurement("nearest_sample_rms", rms, rms_error, len(values), "pixel in [0, 1]", {"samples": count})
         )
-        self.evaluation = Evaluation(
+        return Evaluation(
             tuple(measurements),
             {"parzen_log_likelihood": (values.index, values.column("log_likelihood"))},
             {
@@ -77,8 +79,6 @@ class ParzenWindow(Callback):
                 }
             },
         )
-        for measurement in measurements:
-            pl_module.log(f"test/{measurement.metric}", torch.tensor(measurement.value).float(), rank_zero_only=True)
 
     def _estimate(self, trainer: Trainer, method: Generates, split: Split) -> ParzenEstimate:
         assert isinstance(method, LightningModule)

@@ -17,26 +17,35 @@ class AttributeHits(ImageRows):
     Columns hit (1 if the probability lies on the wanted side of 1/2, else 0) and change_in_others (mean absolute change of
     the probabilities of the other attributes against the unedited reconstruction; NaN without a reference or without other
     attributes). `target` is the column of the edited attribute, `on` its wanted value; the columns in `tied` follow from
-    the target by logic (such as Blond Hair for Black Hair) and do not count as others.
+    the target by logic (such as Blond Hair for Black Hair) and do not count as others. With `among`, columns of which at most
+    one holds, a hit means that the target is the most probable of them if it is wanted, and that none of them lies above 1/2
+    if it is not.
 
     Shapes: `update(index (B,), probabilities (B, A), reference (B, A) or None)`; `compute` gives PerImageValues.
-    Errors: ValueError for other shapes, a column that is not there, and in `compute` if no rank saw an image.
+    Errors: ValueError for other shapes, a column that is not there, a target that is not `among` its rivals, and in `compute`
+    if no rank saw an image.
     """
 
     names = ("hit", "change_in_others")
 
-    def __init__(self, target: int, on: bool, tied: Sequence[int] = ()) -> None:
+    def __init__(self, target: int, on: bool, tied: Sequence[int] = (), among: Sequence[int] = ()) -> None:
         super().__init__(len(self.names))
+        if among and target not in among:
+            raise ValueError(f"the target {target} must be among {list(among)}")
         self.target = target
         self.on = on
         self.tied = tuple(tied)
+        self.among = tuple(among)
 
     def update(self, index: Tensor, probabilities: Tensor, reference: Tensor | None = None) -> None:
         """Add a batch: `index` (B,), `probabilities` and `reference` (B, A) in [0, 1]."""
-        apart = {self.target, *self.tied}
+        apart = {self.target, *self.tied, *self.among}
         if probabilities.ndim != 2 or min(apart) < 0 or max(apart) >= probabilities.shape[1]:
             raise ValueError(f"probabilities {tuple(probabilities.shape)} do not have all columns of {sorted(apart)}")
         hit = (probabilities[:, self.target] > 0.5) == self.on
+        if self.among:
+            rivals = probabilities[:, list(self.among)]
+            hit = rivals.argmax(1) == self.among.index(self.target) if self.on else (rivals <= 0.5).all(1)
         change = torch.full(hit.shape, nan, dtype=self.precision, device=probabilities.device)
         if reference is not None:
             if reference.shape != probabilities.shape:

@@ -57,6 +57,21 @@ class PerImageValues:
         return (total / size[:, None]).mean(0)
 
 
+def clustered_error(values: Tensor, groups: Tensor) -> Tensor:
+    """Standard error of the mean over rows that are independent only between groups; NaN for a single group.
+
+    Shapes: `values` (N, K), `groups` (N,) integers; gives (K,). If every row is a group of its own, this is the standard error
+    of independent values.
+    Source: Liang and Zeger (1986), Biometrika 73, 13, with the factor G / (G - 1) for G groups.
+    """
+    member = torch.unique(groups.cpu(), return_inverse=True)[1]
+    count = int(member.max()) + 1
+    if count < 2:
+        return torch.full_like(values[0], nan)
+    away = torch.zeros(count, values.shape[1], dtype=values.dtype).index_add_(0, member, values - values.mean(0))
+    return (away.square().sum(0) * count / (count - 1)).sqrt() / len(values)
+
+
 class ImageRows(Metric):
     """Base of metrics that keep one row of numbers an image; subclasses define `update` and `compute`.
 

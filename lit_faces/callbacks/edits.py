@@ -1,0 +1,98 @@
+"""Changes of attributes, and which of them a data set is about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lit_faces.data.batch import DataSpec
+from lit_faces.errors import UserError
+from lit_faces.methods.base import Method
+from lit_faces.methods.capabilities import Switches
+
+# What a face is called that has none of several exclusive labels; data sets may have it as an attribute.
+NEUTRAL = "Neutral"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of attributes: these are set, those are reset; the first named one is what the classifier judges.
+
+    An edit that sets nothing and resets several attributes of exclusive data is judged on all of them.
+    """
+
+    set: tuple[str, ...] = ()
+    reset: tuple[str, ...] = ()
+
+    def target(self, spec: DataSpec) -> tuple[int, bool]:
+        """Column of the judged attribute and its wanted value. Raises UserError if the edit is empty."""
+        if not self.set and not self.reset:
+            raise UserError("an edit must set or reset at least one attribute")
+        return (spec.position(self.set[0]), True) if self.set else (spec.position(self.reset[0]), False)
+
+    def columns(self, spec: DataSpec) -> tuple[int, ...]:
+        """Columns of all attributes that it touches."""
+        return tuple(spec.position(name) for name in (*self.set, *self.reset))
+
+    def apply(self, attributes: Tensor, spec: DataSpec) -> Tensor:
+        """Standardised attributes (B, A) with the edit made: 95th percentile of train for set, 5th for reset."""
+        edited = attributes.clone()
+        for names, on in ((self.set, True), (self.reset, False)):
+            for name in names:
+                edited[:, spec.position(name)] = spec.standard_value(name, on)
+        return edited
+
+    def lacking(self, attributes: Tensor, spec: DataSpec) -> Tensor:
+        """Which faces (B,) lack what it gives, by their standardised attributes (B, A)."""
+        target, on = self.target(spec)
+        truth = spec.binary(attributes)
+        return truth[:, list(self.columns(spec))].any(1) if spec.exclusive and not on else truth[:, target] != on
+
+
+def labels_of(method: Method) -> tuple[str, ...]:
+    """The attributes that are edited and looked for in codes: those that the method models, else those of the data."""
+    labels = method.labels if isinstance(method, Switches) else method.spec.labels
+    return tuple(name for name in labels if not (method.spec.exclusive and name == NEUTRAL))
+
+
+def settle_edits(given: Mapping[str, Edit] | None, spec: DataSpec, labels: Sequence[str]) -> dict[str, Edit]:
+    """The given edits by name, or else one that gives each label and one that takes it away ("No Smiling", say).
+
+    Of exclusive labels, one takes the others' place, and one edit, "Neutral", takes them all away.
+    """
+    if given is not None:
+        return dict(given)
+    if not spec.exclusive:
+        kinds = {label: (Edit(set=(label,)), Edit(reset=(label,))) for label in labels}
+        return {
+            f"{no}{label}": edit for label, pair in kinds.items() for no, edit in zip(("", "No "), pair, strict=True)
+        }
+    neutral = (NEUTRAL,) if NEUTRAL in spec.attributes else ()
+    edits = {
+        label: Edit(set=(label,), reset=(*(other for other in labels if other != label), *neutral)) for label in labels
+    }
+    return {**edits, NEUTRAL: Edit(set=neutral, reset=tuple(labels))} if labels else {}
+
+
+def rivals(edit: Edit, spec: DataSpec, labels: Sequence[str]) -> tuple[int, ...]:
+    """Columns of which a classifier of exclusive labels chooses one; none where the edit's attribute is judged alone."""
+    if not spec.exclusive:
+        return ()
+    neutral = (NEUTRAL,) if NEUTRAL in spec.attributes else ()
+    columns = tuple(spec.position(name) for name in (*labels, *neutral))
+    if edit.set:
+        return columns if edit.target(spec)[0] in columns else ()
+    return edit.columns(spec) if len(edit.reset) > 1 else ()
+
+
+def class_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """The classes that exclusive labels make: one each, and one for the faces without any."""
+    return (*labels, NEUTRAL)
+
+
+def class_of(attributes: Tensor, spec: DataSpec, labels: Sequence[str]) -> Tensor:
+    """Number (B,) in `class_names` of each face's class, by its standardised attributes (B, A)."""
+    held = spec.binary(attributes)[:, [spec.position(name) for name in labels]]
+    none = torch.full((len(held),), len(labels), device=held.device)
+    return torch.where(held.any(1), held.int().argmax(1), none)
