@@ -12,12 +12,15 @@ READY := .venv/.ready
 STUDY  = $(BIN)/lit-faces $(1) $(2) --profile $(PROFILE) --data $(DATA) --seeds $(SEEDS) --devices $(DEVICES) \
          $(if $(METHODS),--methods $(METHODS)) $(if $(EPOCHS),--epochs $(EPOCHS))
 
-.PHONY: help setup reproduce-cmma report-cmma test lint bench lock clean
+STUDIES := cmma csvae
+
+.PHONY: help setup $(STUDIES:%=reproduce-%) $(STUDIES:%=report-%) test lint bench lock clean
 
 help:
 	@echo "make reproduce-cmma  train and evaluate CMMA, CVAE and CGAN, and write the report"
-	@echo "                     PROFILE=smoke|laptop|paper DATA=LFW|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae DEVICES=1 EPOCHS=20"
-	@echo "make report-cmma     write the report again from the records"
+	@echo "make reproduce-csvae the same for VAE, CondVAE, CondVAE-info and CSVAE"
+	@echo "                     PROFILE=smoke|laptop|paper DATA=LFW|CelebA|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae DEVICES=1 EPOCHS=20"
+	@echo "make report-cmma     write the report again from the records (report-csvae)"
 	@echo "make test            run every test"
 	@echo "make lint            ruff and mypy"
 	@echo "make bench           measure the speed; results go to benchmarks/results"
@@ -37,11 +40,11 @@ $(READY): requirements.lock pyproject.toml
 	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-reproduce-cmma: $(READY)
-	@$(call STUDY,reproduce,cmma)
+$(STUDIES:%=reproduce-%): reproduce-%: $(READY)
+	@$(call STUDY,reproduce,$*)
 
-report-cmma: $(READY)
-	@$(call STUDY,report,cmma)
+$(STUDIES:%=report-%): report-%: $(READY)
+	@$(call STUDY,report,$*)
 
 test: $(READY)
 	$(BIN)/python -m pytest

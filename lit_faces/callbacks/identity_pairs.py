@@ -91,7 +91,9 @@ class IdentityPairs(Evaluator):
         values = metric.compute()
         person = faces.identity.cpu()[pairs.original]
         settings = {"pairs": len(pairs), "identities": len(torch.unique(person)), **settings}
-        return Evaluation(_measurements(values, person, settings))
+        return Evaluation(
+            _measurements(values, person, settings), _by_original(values, faces.index.cpu()[pairs.original])
+        )
 
     def _paired(self, trainer: Trainer, method: Method, split: Split) -> tuple[Faces, Pairs]:
         faces: Faces = trainer.datamodule.splits[split]  # type: ignore[attr-defined]
@@ -167,6 +169,14 @@ def _edit(method: Method, batch: tuple[Batch, Tensor], styles: Tensor | None) ->
 def _distance(images: Tensor, others: Tensor) -> Tensor:
     """Sum of squared differences (B,)."""
     return (images.float() - others.float()).square().flatten(1).sum(1)
+
+
+def _by_original(values: PerImageValues, row: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Means over the pairs of each original, whose rows in the data set are `row` (N,)."""
+    rows, member = torch.unique(row, return_inverse=True)
+    sums = torch.zeros(len(rows), len(values.names), dtype=values.values.dtype).index_add_(0, member, values.values)
+    means = sums / torch.bincount(member)[:, None]
+    return {name: (rows, means[:, column]) for column, name in enumerate(values.names)}
 
 
 def _measurements(values: PerImageValues, person: Tensor, settings: dict[str, Any]) -> tuple[Measurement, ...]:

@@ -1,6 +1,6 @@
 """Networks of the CSVAE paper, after Larsen et al. (2016), and small ones for points in place of pictures.
 
-At `width` 1, 64x64 RGB images and 128 latent dimensions the encoder has 18,071,360 parameters and the decoder 4,693,155. The layer
+At `width` 1, 64x64 RGB images and 128 latent dimensions the encoder has 18,071,360 parameters, the decoder 4,693,155. Layer
 sizes are those of Larsen et al.'s code; pixels are in [0, 1], so the last layer is a sigmoid, not their tanh.
 """
 

@@ -83,7 +83,7 @@ class Study:
 
     def chosen(self, profile: str, methods: tuple[str, ...]) -> list[str]:
         """The runs to make: those named, else those of the profile."""
-        return list(methods or self.in_profile.get(profile, self.runs))
+        return list(methods or self.in_profile.get(profile, ())) or list(self.runs)
 
     def judge_of(self, run: str) -> str | None:
         """The judge of a run's data, if there is one."""

@@ -7,12 +7,21 @@ from typing import Any
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.curves import draw_training, draw_widths
 from lit_faces.studies.figures.faces import draw_edited, draw_generated, draw_reconstructed, draw_removed
+from lit_faces.studies.figures.roll import draw_swiss_roll
+from lit_faces.studies.figures.styles import draw_styles, draw_subspaces
+from lit_faces.studies.figures.transfer import draw_expressions, draw_identity_transfer, draw_joint
 
 FIGURES: dict[str, Callable[[Any, Context], list[Path]]] = {
     "generate": draw_generated,
     "edit": draw_edited,
     "remove": draw_removed,
     "reconstructions": draw_reconstructed,
+    "swiss_roll": draw_swiss_roll,
+    "styles": draw_styles,
+    "joint": draw_joint,
+    "identity_transfer": draw_identity_transfer,
+    "expressions": draw_expressions,
+    "subspaces": draw_subspaces,
     "parzen_width": draw_widths,
     "training": draw_training,
 }

@@ -115,7 +115,9 @@ def draw_removed(edit_name: str, context: Context) -> list[Path]:
         return []
     drawn, table = {"face": batch.images}, []
     for name, method in editors.items():
-        drawn[name] = method.edit(batch.images, batch.attributes, edit.apply(batch.attributes, context.methods[name].spec))
+        drawn[name] = method.edit(
+            batch.images, batch.attributes, edit.apply(batch.attributes, context.methods[name].spec)
+        )
         table += [
             [name, int(r), p] for r, p in zip(batch.row, _judged(context.judge(name), edit, drawn[name]), strict=True)
         ]
