@@ -13,7 +13,7 @@ import yaml
 from wandb.proto.wandb_internal_pb2 import Record
 
 ROOT = Path(__file__).parents[1]
-SWEEP = yaml.safe_load((ROOT / "experiments/cmma/sweep.yaml").read_text())
+SWEEPS = {path.parent.name: yaml.safe_load(path.read_text()) for path in ROOT.glob("experiments/*/sweep.yaml")}
 SMALL = ["--config=experiments/profiles/smoke.yaml", "--data=Synthetic", "--data.limit=32"]
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 ARGUMENTS = ["--config=experiments/cmma/cmma.yaml", *SMALL, *QUIET, "--model.latent_dim=8"]
@@ -75,7 +75,7 @@ def logged_config(run):
     return config
 
 
-def agent_call(monkeypatch, run_id, parameters):
+def agent_call(monkeypatch, sweep, run_id, parameters):
     """The command and the environment with which W&B's agent would run the sweep's next point."""
     calls = []
 
@@ -89,34 +89,39 @@ def agent_call(monkeypatch, run_id, parameters):
         monkeypatch.setenv(name, str(Path.cwd()))
     monkeypatch.setenv("WANDB_SWEEP_ID", "abcd1234")
     agent = wandb.wandb_agent.Agent(api=None, queue=None)
-    agent._sweep_command = [*SWEEP["command"]]
+    agent._sweep_command = [*sweep["command"]]
     arguments = {name: {"value": value} for name, value in parameters.items()}
-    agent._command_run({"run_id": run_id, "program": SWEEP["program"], "args": arguments})
+    agent._command_run({"run_id": run_id, "program": sweep["program"], "args": arguments})
     return calls[0]
 
 
-def test_the_sweep_is_valid_and_its_parameters_and_metric_exist():
+@pytest.mark.parametrize("study", SWEEPS)
+def test_the_sweep_is_valid_and_its_parameters_and_metric_exist(study):
+    sweep = SWEEPS[study]
     # The rules of W&B's documentation of sweep configurations; `wandb sweep` itself checks them on the server.
     known = {"name", "project", "program", "command", "method", "metric", "parameters", "run_cap", "early_terminate"}
-    assert set(SWEEP) <= known | {"description", "entity", "controller"}
-    assert SWEEP["method"] in ("grid", "random", "bayes")
-    assert SWEEP["command"][:2] == ["${env}", "${interpreter}"]
-    assert SWEEP["command"][-1] == "${args}"
-    for parameter in SWEEP["parameters"].values():
+    assert set(sweep) <= known | {"description", "entity", "controller"}
+    assert sweep["method"] in ("grid", "random", "bayes")
+    assert sweep["command"][:2] == ["${env}", "${interpreter}"]
+    assert sweep["command"][-1] == "${args}"
+    for parameter in sweep["parameters"].values():
         assert set(parameter) == {"values"}
         assert len(set(parameter["values"])) == len(parameter["values"]) > 1
-    assert SWEEP["metric"] == {"name": "validation/elbo", "goal": "maximize"}
-    assert (ROOT / SWEEP["program"]).is_file()
+    assert set(sweep["metric"]) == {"name", "goal"}
+    assert sweep["metric"]["goal"] in ("maximize", "minimize")
+    assert (ROOT / sweep["program"]).is_file()
 
 
-def test_the_agent_runs_each_point_of_the_sweep_in_a_folder_of_its_own(environment):
-    parameters = {name: parameter["values"][-1] for name, parameter in SWEEP["parameters"].items()}
-    command, env = agent_call(environment, "point001", parameters)
-    place = command.index("--config=experiments/cmma/cmma.yaml") + 1
+@pytest.mark.parametrize("study", SWEEPS)
+def test_the_agent_runs_each_point_of_the_sweep_in_a_folder_of_its_own(study, environment):
+    sweep = SWEEPS[study]
+    parameters = {name: parameter["values"][-1] for name, parameter in sweep["parameters"].items()}
+    command, env = agent_call(environment, sweep, "point001", parameters)
+    place = command.index(f"--config=experiments/{study}/{study}.yaml") + 1
     command[place:place] = SMALL
     output = call([*command, *QUIET, "--trainer.max_epochs=1"], {**env, "WANDB_MODE": "offline"})
-    assert "validation/elbo" in output
-    folder = Path("runs/cmma-synthetic-seed0-point001")
+    assert sweep["metric"]["name"] in output
+    folder = Path(f"runs/{study}-synthetic-seed0-point001")
     assert (folder / "wandb_id").read_text() == "point001\n"
     (run,) = folder.glob("wandb/offline-run-*-point001")
     logged = logged_config(run)

@@ -136,11 +136,11 @@ def shrink(path: Path, limit: int = LIMIT) -> None:
 
 
 def _palette(picture: Image.Image, colours: int) -> Image.Image:
-    """White, the common colours of a picture, and some rare ones, such as those of a few small points."""
+    """Mostly the common colours of a picture, and some rare ones, such as those of a few small points; white stays white."""
     rare = colours // 8
-    values = [255, 255, 255]
-    for count, method in ((colours - rare - 1, Image.Quantize.MEDIANCUT), (rare, Image.Quantize.MAXCOVERAGE)):
+    values: list[int] = []
+    for count, method in ((colours - rare, Image.Quantize.MEDIANCUT), (rare, Image.Quantize.MAXCOVERAGE)):
         values += (picture.quantize(count, method).getpalette() or [])[: 3 * count]
     holder = Image.new("P", (1, 1))
-    holder.putpalette(values)
+    holder.putpalette([255 if value >= 248 else value for value in values])
     return holder

@@ -108,7 +108,7 @@ def _transferred(method: Styled, name: str, label: str, context: Context) -> lis
     path = context.folder / (
         f"identity_transfer_{name}.png" if len(method.labels) == 1 else f"identity_transfer_{name}_{label.lower()}.png"
     )
-    grid(path, drawn, ["style of"], f"{name}: {words(label)} of the faces at the left put on others")
+    grid(path, drawn, title=f"{name}: {words(label)} of the faces at the left put on others")
     shrink(path)
     write_table(path.with_suffix(".csv"), ["test row", "style of test row", "w1", "w2", f"judge on {label}"], table)
     return [path]
