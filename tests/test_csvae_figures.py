@@ -80,9 +80,9 @@ def table(picture: Path) -> list[dict[str, str]]:
 
 
 def test_the_swiss_roll_has_a_row_a_test_point(context: StubContext) -> None:
-    [picture] = context.draw("swiss_roll", "roll")
+    [picture] = context.draw("swiss_roll", ["roll"])
     rows = table(picture)
-    assert picture.name == "swiss_roll.png"
+    assert picture.name == "swiss_roll_roll.png"
     assert len(rows) == 30
     faces = context.data("roll").splits["test"]
     assert [int(row["test row"]) for row in rows] == faces.index.tolist()
@@ -146,7 +146,7 @@ def test_subspaces_have_a_row_a_label_and_test_face(context: StubContext) -> Non
 @pytest.mark.parametrize(
     ("figure", "settings"),
     [
-        ("swiss_roll", "not_made"),
+        ("swiss_roll", ["not_made"]),
         ("styles", {"not_made": "condvae"}),
         ("joint", "not_made"),
         ("identity_transfer", ["not_made"]),

@@ -24,8 +24,12 @@ from lit_faces.studies.figures.panels import (
 _PLANES = (("z1", "z2"), ("w1", "w2"), ("z1", "w1"), ("z2", "w1"), ("z1", "w2"), ("z2", "w2"))
 
 
-def draw_swiss_roll(name: str, context: Context) -> list[Path]:
+def draw_swiss_roll(names: list[str], context: Context) -> list[Path]:
     """Test points, their reconstruction, and the axis planes of their posterior means (CSVAE paper, Figure 2)."""
+    return [path for name in names for path in _draw_roll(name, context)]
+
+
+def _draw_roll(name: str, context: Context) -> list[Path]:
     method = styled(context, name, 2)
     if method is None or method.spec.image_shape[1:] != (1, 1):
         return []
@@ -51,7 +55,7 @@ def draw_swiss_roll(name: str, context: Context) -> list[Path]:
     handles, texts = figure.axes[-1].get_legend_handles_labels()
     figure.legend(handles, texts, loc="upper center", bbox_to_anchor=(0.68, 1.0), ncols=2, fontsize=10, markerscale=4)
 
-    path = context.folder / "swiss_roll.png"
+    path = context.folder / f"swiss_roll_{name}.png"
     save(figure, path)
     shrink(path)
     header = ["test row", label, "x", "y", "z", "reconstructed x", "reconstructed y", "reconstructed z", *coordinates]
