@@ -57,8 +57,8 @@ def _run(study: Study, options: Options, name: str, config: tuple[str, ...], see
     root, is_judge = root_of(study, options), name in study.judges
     folder = RunFolder(root / (name if is_judge else f"{name}-seed{seed}"))
     own = [study.folder / part for part in config]
-    # What a config needs beyond the profile stands beside it, in CONFIG.PROFILE.yaml.
-    beside = [path.with_suffix(f".{options.profile}.yaml") for path in own]
+    # What a study needs beyond the profile stands in its folder in PROFILE.yaml, what a config needs in CONFIG.PROFILE.yaml.
+    beside = [study.folder / f"{options.profile}.yaml", *(p.with_suffix(f".{options.profile}.yaml") for p in own)]
     configs = [*own, study.profile(options.profile), *(path for path in beside if path.is_file())]
     judge = None if is_judge else study.judge_of(name)
     if judge is not None:

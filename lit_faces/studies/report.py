@@ -78,7 +78,8 @@ def write_report(study: Study, options: Options) -> str:
     )
     for template, name in (("report.html", "index.html"), ("report.md", "report.md")):
         write_text(folder / name, environment_.get_template(template).render(page))
-    printed = [text_table(table) for table in tables[: len(study.tables)]]
+    published = {table.name for table in study.tables}
+    printed = [text_table(table) for table in tables if table.name in published]
     return "\n\n".join([*printed, text_table(claims_table(judgements)), f"report: {folder / 'index.html'}"])
 
 

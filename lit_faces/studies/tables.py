@@ -69,7 +69,10 @@ def _published(row: Row | None) -> str:
 
 
 def published_tables(study: Study, results: Results) -> list[Cells]:
-    """The paper's tables with its numbers beside ours; a table of one metric has our other rows too, and how they were made."""
+    """The paper's tables with its numbers beside ours, where anything was measured for them.
+
+    A table of one metric has our other rows too, and how they were made.
+    """
     cells = []
     for table in study.tables:
         one = len(table.columns) == 1
@@ -88,7 +91,7 @@ def published_tables(study: Study, results: Results) -> list[Cells]:
             line += [f"{max(row.n for row in present):,}", str(len(present[0].seeds))]
             how = ", ".join(f"{key} {_plain(value)}" for key, value in present[0].settings.items())
             rows.append([*line, *([how] if one else [])])
-        cells.append(Cells(table.name, table.title, header, rows))
+        cells += [Cells(table.name, table.title, header, rows)] if rows else []
     return cells
 
 
