@@ -45,8 +45,7 @@ def draw_generated(described: dict[str, Any], context: Context) -> list[Path]:
 def _generated(described: dict[str, Any], name: str, method: Method, context: Context) -> Path | None:
     spec, judge = method.spec, context.judge(name)
     rows = next((r for r in map(_edits, described["rows"]) if all(_known(e, spec) for e in r.values())), None)
-    more = described["drawn"] if spec.name == "Synthetic" else {}
-    columns = {n: e for n, e in _edits({**described["columns"], **more}).items() if _known(e, spec)}
+    columns = {n: e for n, e in _edits(described["columns"]).items() if _known(e, spec)}
     if rows is None or not isinstance(method, Generates):
         return None
     drawn: dict[str, Tensor] = {}
