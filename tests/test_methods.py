@@ -10,7 +10,16 @@ import torch.nn.functional as F
 
 from lit_faces.errors import UserError
 from lit_faces.methods import CGAN, CMMA, CVAE, METHODS, AttributeClassifier, load_method
-from lit_faces.methods.capabilities import BoundsLikelihood, Classifies, Edits, Generates, Reconstructs, require
+from lit_faces.methods.capabilities import (
+    BoundsLikelihood,
+    Classifies,
+    Edits,
+    Encodes,
+    Generates,
+    Reconstructs,
+    Switches,
+    require,
+)
 
 TINY = {"width": 0.05, "latent_dim": 3}
 # An accumulator above 0 keeps the first step from taking every weight equally far.
@@ -204,12 +213,17 @@ def test_an_edit_moves_the_code_by_the_difference_of_the_priors(variant, data, b
 
 
 def test_methods_can_do_what_the_papers_say():
-    everything = (Generates, Reconstructs, Edits, BoundsLikelihood, Classifies)
+    everything = (Generates, Reconstructs, Edits, Switches, Encodes, BoundsLikelihood, Classifies)
+    labelled = {Reconstructs, Edits, Switches, Encodes}
     can = {name: {c for c in everything if isinstance(method(), c)} for name, method in METHODS.items()}
     assert can == {
         "CMMA": {Generates, Reconstructs, Edits, BoundsLikelihood},
         "CVAE": {Generates, Reconstructs, Edits, BoundsLikelihood},
         "CGAN": {Generates},
+        "VAE": labelled,
+        "CondVAE": {Generates, *labelled},
+        "CondVAEInfo": {Generates, *labelled},
+        "CSVAE": {Generates, *labelled},
         "AttributeClassifier": {Classifies},
     }
     with pytest.raises(UserError, match="CGAN cannot do this"):

@@ -49,6 +49,7 @@ class LabelledVAE(Method):
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
         self.labels, self.latent_dim, self.width = tuple(labels), latent_dim, width
+        self.noise_dim = latent_dim  # until the labels are known
         self.learning_rate, self.milestones, self.gamma = learning_rate, milestones, gamma
         self.beta_1, self.beta_3 = beta_1, beta_3
 
