@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from unittest import mock
 
 import torch
 from pytorch_lightning import Trainer
@@ -119,7 +120,6 @@ def evaluate(method, data, *callbacks, devices=1):
     if not data.splits:
         data.setup()
     judge = Judge(replace(data.spec))
-    attribute_edits.load_method = lambda path, device: judge
     trainer = Trainer(
         accelerator="cpu",
         devices=devices,
@@ -131,7 +131,10 @@ def evaluate(method, data, *callbacks, devices=1):
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    with warnings.catch_warnings():
+    with (
+        mock.patch.object(attribute_edits, "load_method", lambda path, device: judge),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", message=".*does not have many workers")
         trainer.test(method, datamodule=data, verbose=False)
     evaluations = [c.evaluation for c in callbacks if c.evaluation is not None]

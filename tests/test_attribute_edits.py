@@ -7,17 +7,11 @@ import pytest
 import torch
 from painter import LABELS, CannotSwitch, Painter, Tinted, evaluate
 
-import lit_faces.callbacks.attribute_edits as attribute_edits
 from lit_faces.callbacks.attribute_edits import AttributeEdits, Edit
 from lit_faces.callbacks.edits import class_names, class_of, labels_of, rivals, settle_edits
 from lit_faces.errors import UserError
 from lit_faces.metrics.attributes import AttributeHits, wilson_interval
 from lit_faces.metrics.per_image import clustered_error
-
-
-@pytest.fixture(autouse=True)
-def _restored(monkeypatch):
-    monkeypatch.setattr(attribute_edits, "load_method", None)
 
 
 def spec_of(**arguments):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from painter import Painter, Tinted, evaluate
 
-import lit_faces.callbacks.attribute_edits as attribute_edits
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.counterfactual_error import CounterfactualError
 from lit_faces.callbacks.identity_pairs import IdentityPairs
@@ -46,9 +45,7 @@ def two(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attribute_edits, "load_method", None)
-        return measured(1)
+    return measured(1)
 
 
 @pytest.mark.parametrize("rank", range(2))
