@@ -132,7 +132,7 @@ def evaluate(method, data, *callbacks, devices=1):
         use_distributed_sampler=False,
     )
     with (
-        mock.patch.object(attribute_edits, "load_method", lambda path, device: judge),
+        mock.patch.object(attribute_edits, "load_method", return_value=judge),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", message=".*does not have many workers")
