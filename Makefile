@@ -19,7 +19,7 @@ STUDIES := cmma csvae
 help:
 	@echo "make reproduce-cmma  train and evaluate CMMA, CVAE and CGAN, and write the report"
 	@echo "make reproduce-csvae the same for VAE, CondVAE, CondVAE-info and CSVAE"
-	@echo "                     PROFILE=smoke|laptop|paper DATA=LFW|CelebA|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae DEVICES=1 EPOCHS=20"
+	@echo "                     PROFILE=smoke|laptop|desktop|paper DATA=LFW|CelebA|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae DEVICES=1 EPOCHS=20"
 	@echo "make report-cmma     write the report again from the records (report-csvae)"
 	@echo "make test            run every test"
 	@echo "make lint            ruff and mypy"

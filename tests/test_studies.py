@@ -185,10 +185,11 @@ def test_a_second_call_trains_nothing_again(
     assert {path: path.stat().st_mtime_ns for path in records} == records
 
 
-def test_the_table_of_the_readme_is_that_of_the_published_results() -> None:
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_table_of_the_readme_is_that_of_the_published_results(name: str) -> None:
     readme = (ROOT / "README.md").read_text()
-    results = json.loads((ROOT / "docs/results/cmma/results.json").read_text())
-    assert with_table(readme, "cmma", readme_table(read_study("cmma"), results)) == readme
+    results = json.loads((ROOT / f"docs/results/{name}/results.json").read_text())
+    assert with_table(readme, name, readme_table(read_study(name), results)) == readme
 
 
 def test_every_profile_is_yaml() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     parser = Parser(prog=f"lit-faces {verb}", description=description)
     parser.add_argument("study", help="name of a study: a folder of experiments/ with a study.yaml")
-    parser.add_argument("--profile", default="laptop", help="smoke, laptop or paper (default: %(default)s)")
+    parser.add_argument("--profile", default="laptop", help="smoke, laptop, desktop or paper (default: %(default)s)")
     parser.add_argument(
         "--data",
         default="auto",
