@@ -11,7 +11,7 @@ LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
 USAGE = """usage: lit-faces VERB [options]
 
-Train and evaluate one method (LightningCLI; `lit-faces VERB --help` lists every setting):
+Train and evaluate one method (LightningCLI; `lit-faces VERB --help` lists the settings):
   fit        train:             lit-faces fit --config experiments/cmma/cmma.yaml
   validate   evaluate on the validation split
   test       evaluate on the test split, and write record.json

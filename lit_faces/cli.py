@@ -75,7 +75,7 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(_EXPECTED_LINES)
 
 
-_HINT = " (lit-faces VERB --help lists every option)"
+_HINT = " (lit-faces VERB --help, --model.help CLASS and --data.help CLASS list the options)"
 
 
 class OneLineParser(LightningArgumentParser):

@@ -34,6 +34,9 @@ def write_report(study: Study, options: Options) -> str:
     runs = plan(study, options)
     results = collect(study, runs)
     folder = options.reports / study.name / options.label
+    # What an earlier report of other runs left would be mixed with this one's.
+    for path in [*folder.glob("*.png"), *folder.glob("*.csv")]:
+        path.unlink()
     context = Context(study, runs, results, folder)
     first = next(run for run in runs if not run.is_judge)
     data = context.data(first.name)

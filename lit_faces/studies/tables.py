@@ -88,7 +88,8 @@ def published_tables(study: Study, results: Results) -> list[Cells]:
             if not present or run in study.judges or not (one or run in table.published):
                 continue
             line = [run, *(text for row in found for text in (_number(row), _published(row)))]
-            line += [f"{max(row.n for row in present):,}", str(len(present[0].seeds))]
+            # Columns of one table may be of different images.
+            line += [" / ".join(dict.fromkeys(f"{row.n:,}" for row in present)), str(len(present[0].seeds))]
             how = ", ".join(f"{key} {_plain(value)}" for key, value in present[0].settings.items())
             rows.append([*line, *([how] if one else [])])
         cells += [Cells(table.name, table.title, header, rows)] if rows else []
