@@ -1,10 +1,12 @@
 """`lit-faces fit | validate | test | predict`: LightningCLI with this suite's defaults."""
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,8 +23,7 @@ import lit_faces.data.expressions
 import lit_faces.data.lfw
 import lit_faces.data.swiss_roll
 import lit_faces.data.synthetic
-import lit_faces.data.tfd
-import lit_faces.methods  # noqa: F401  (registers the short class names --model=CMMA, --data=LFW)
+import lit_faces.data.tfd  # noqa: F401  (these register the short class names --data=LFW)
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.classifier_accuracy import ClassifierAccuracy
 from lit_faces.callbacks.counterfactual_error import CounterfactualError
@@ -40,6 +41,7 @@ from lit_faces.callbacks.sample_grid import SampleGrid
 from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
 from lit_faces.loggers import finished_wandb_run, settle_loggers
+from lit_faces.methods import METHODS
 from lit_faces.methods.base import Method
 from lit_faces.run_folder import RunFolder, SaveRunConfig
 
@@ -78,6 +80,16 @@ def _is_news(record: logging.LogRecord) -> bool:
 _HINT = " (lit-faces VERB --help, --model.help CLASS and --data.help CLASS list the options)"
 
 
+def _data_sets() -> list[str]:
+    """Names of the data sets of the suite."""
+    found, classes = [], [FaceDataModule]
+    while classes:
+        children = classes.pop().__subclasses__()
+        classes += children
+        found += [child.__name__ for child in children if not child.__subclasses__()]
+    return sorted(found)
+
+
 class OneLineParser(LightningArgumentParser):
     """Says what is wrong with an argument in one line, by its key; takes no abbreviated key."""
 
@@ -89,6 +101,13 @@ class OneLineParser(LightningArgumentParser):
         noise = ("Does not validate", "Subtypes:", "Errors:", "Given value", "- Expected a <class 'NoneType'>")
         lines = (line.strip() for line in str(message).splitlines())
         text = " ".join(line.removeprefix("- ") for line in lines if line and not line.startswith(noise))
+        unknown = re.search(r'Parser key "(model|data)": .*import path string: (\S+)', text)
+        if unknown:
+            key, name = unknown.groups()
+            known = METHODS if key == "model" else _data_sets()
+            raise UserError(
+                f"--{key}: there is no class {name!r}: use one of {', '.join(known)}, or a dotted path"
+            ) from ex
         # The parser of a verb has put the hint already.
         raise UserError(text.removesuffix(_HINT) + _HINT) from ex
 
@@ -182,10 +201,28 @@ def _told_why_it_ended() -> Iterator[None]:
         raise
 
 
+def _check_configs(arguments: Sequence[str]) -> None:
+    """Raises UserError, naming the file, for a config that is no mapping in YAML; the parser tells of one that is not there."""
+    given = [Path(value) for key, value in pairwise(arguments) if key in ("--config", "-c")]
+    given += [Path(a.partition("=")[2]) for a in arguments if a.startswith("--config=")]
+    for path in (path for path in given if path.is_file()):
+        try:
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is no config: it is not text in UTF-8") from error
+        except yaml.YAMLError as error:
+            raise UserError(f"{path} is no config: {' '.join(str(error).split())}") from error
+        if not isinstance(config, dict):
+            raise UserError(
+                f"{path} is no config: it is {'empty' if config is None else 'no mapping of keys to values'}"
+            )
+
+
 @finished_wandb_run()
 @_told_why_it_ended()
 def run(arguments: Sequence[str]) -> None:
     """Run one Lightning verb. Raises UserError for what the user can mend; argument errors exit with code 2."""
+    _check_configs(arguments)
     for message in _EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     for handler in logging.getLogger("pytorch_lightning").handlers:

@@ -159,3 +159,28 @@ def test_a_disk_that_fills_up_within_a_checkpoint_keeps_the_last_one(trained, ma
     assert checkpoint.read_bytes() == before
     assert leftovers(trained) == []
     assert main(longer(trained)) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe\xb4", "it is not text in UTF-8"),
+        (b"", "it is empty"),
+        (b"- 1", "it is no mapping of keys to values"),
+        (b"a: [", "while parsing"),
+    ],
+)
+def test_a_config_that_is_none_is_named(content, said, tmp_path, error_line):
+    config = tmp_path / "some.yaml"
+    config.write_bytes(content)
+    for given in (["--config", str(config)], [f"--config={config}"]):
+        line = error_line(["fit", *given])
+        assert line.startswith(f"{config} is no config: ")
+        assert said in line
+
+
+@pytest.mark.parametrize(("key", "known"), [("model", "CSVAE"), ("data", "CelebA")])
+def test_an_unknown_class_is_answered_with_the_known_ones(key, known, error_line):
+    line = error_line(["fit", "--model=CMMA", "--data=Synthetic", f"--{key}=Nonsense"])
+    assert line.startswith(f"--{key}: there is no class 'Nonsense': use one of ")
+    assert known in line

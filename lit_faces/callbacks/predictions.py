@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
 from lit_faces.data.batch import Batch
@@ -26,3 +27,7 @@ class Predictions(Callback):
         images: Tensor = outputs
         for row, image in zip(batch.row.tolist(), images, strict=True):
             save_png(image, Path(trainer.default_root_dir) / "predictions" / f"{row:05d}.png")
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say where they are."""
+        rank_zero_info(f"pictures in {Path(trainer.default_root_dir) / 'predictions'}")
