@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib import pyplot as plt
 
 from lit_faces.studies.figures.context import Context
@@ -42,12 +43,18 @@ def draw_training(settings: object, context: Context) -> list[Path]:
         ]
         if bound:
             axes[0].plot(*zip(*bound, strict=True), marker=".", label=label)
-        for key in ("train/discriminator_loss", "train/generator_loss", *(() if bound else ("train/loss",))):
+        adversarial = any(line.get("train/discriminator_loss") for line in history)
+        keys = ("train/discriminator_loss", "train/generator_loss") if adversarial else ("train/loss",)
+        for key in () if bound else keys:
             losses = [(int(line["step"]), float(line[key])) for line in history if line.get(key)]
             if losses:
                 axes[1].plot(*zip(*losses, strict=True), label=f"{label}: {key.removeprefix('train/')}")
     axes[0].set(xlabel="epoch", ylabel="nats per image", title="bound on the validation split")
-    axes[1].set(xlabel="batch", ylabel="nats", title="training losses", yscale="symlog")
+    axes[1].set(xlabel="batch", ylabel="nats", title="training losses")
+    # Sums over pixels fall by orders of magnitude.
+    drawn = [value for line in axes[1].get_lines() for value in np.asarray(line.get_ydata())]
+    if drawn and max(drawn) > 20 * min(drawn) > 0:
+        axes[1].set_yscale("log")
     bounds = [float(row[5]) for row in table if row[4] == "validation/elbo"]
     if bounds:
         # The first epochs can lie far below the rest.
