@@ -22,6 +22,8 @@ _FREE = {
     "bounds",
     "parzen",
     "edits",
+    "leakage",
+    "pairs",
     "samples",
     "trainer.default_root_dir",
     "trainer.logger",

@@ -1,10 +1,9 @@
 """ELBO on every validation, ELBO and IWAE bound on the test split, for methods that bound the likelihood."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Trainer
 from torch import Tensor
 
 from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement, columns
@@ -27,13 +26,15 @@ class LikelihoodBounds(Evaluator):
     number of ranks changes a value. Does nothing for a method without a bound.
     """
 
+    watches = True
+
     def __init__(self, importance_samples: int = 50, seed: int = 0) -> None:
         self.importance_samples, self.seed = importance_samples, seed
         self._elbo: EvidenceLowerBound
         self._iwae: ImportanceWeightedBound
         self._floor: PerImage
 
-    def start(self, trainer: Trainer, method: LightningModule) -> bool:
+    def start(self, trainer: Trainer, method: Method) -> bool:
         """Start a new estimate."""
         self._elbo = EvidenceLowerBound().to(method.device)
         self._iwae = ImportanceWeightedBound(max(1, self.importance_samples)).to(method.device)
@@ -46,30 +47,15 @@ class LikelihoodBounds(Evaluator):
         self._elbo.update(batch.row, *method.elbo(batch.images, batch.attributes, first))
         return noise
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start a new estimate."""
-        self.start(trainer, pl_module)
+    def watch(self, trainer: Trainer, method: Method, batch: Batch) -> None:
+        """Add a batch to the ELBO alone."""
+        assert isinstance(method, BoundsLikelihood)
+        self._update(method, batch)
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Add a batch."""
-        if isinstance(pl_module, BoundsLikelihood):
-            with trainer.precision_plugin.forward_context():
-                self._update(pl_module, batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the bound and its terms."""
-        if isinstance(pl_module, BoundsLikelihood):
-            values = self._elbo.compute()
-            for name, mean in zip(values.names, values.mean(), strict=True):
-                pl_module.log(f"validation/{name}", mean.float(), prog_bar=name == "elbo", rank_zero_only=True)
+    def watched(self, trainer: Trainer, method: Method) -> dict[str, Tensor]:
+        """The bound and its terms."""
+        values = self._elbo.compute()
+        return dict(zip(values.names, values.mean(), strict=True))
 
     def update(self, trainer: Trainer, method: Method, batch: Batch) -> None:
         """Add a batch, with its importance samples."""

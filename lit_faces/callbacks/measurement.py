@@ -44,10 +44,12 @@ class Evaluates(Protocol):
 class Evaluator(Callback):
     """A callback that measures on the test split: `start`, `update` with every batch, `finish`.
 
-    The evaluation is kept for the record, and what is no part of another measurement (no `/` in its name) is logged.
+    The evaluation is kept for the record, and what is no part of another measurement (no `/` in its name) is logged. One that
+    also watches the validation split (`watches`) starts there too, updates with `watch`, and logs what `watched` gives.
     """
 
     evaluation: Evaluation | None = None
+    watches = False
     _measures = False
 
     def start(self, trainer: Trainer, method: Method) -> bool:
@@ -60,6 +62,41 @@ class Evaluator(Callback):
     def finish(self, trainer: Trainer, method: Method) -> Evaluation | None:
         """What was measured, the same on every rank; None if it turns out that there is nothing."""
         raise NotImplementedError(f"{type(self).__name__} must implement finish()")
+
+    def watch(self, trainer: Trainer, method: Method, batch: Batch) -> None:
+        """Add a validation batch, under the trainer's precision."""
+        self.update(trainer, method, batch)
+
+    def watched(self, trainer: Trainer, method: Method) -> dict[str, Tensor]:
+        """Scalars of the validation split by name, the first of which goes to the progress bar."""
+        return {}
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start, if it watches."""
+        assert isinstance(pl_module, Method)
+        self._measures = self.watches and self.start(trainer, pl_module)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Add a batch."""
+        if self._measures:
+            assert isinstance(pl_module, Method)
+            with trainer.precision_plugin.forward_context():
+                self.watch(trainer, pl_module, batch)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log what was watched."""
+        if self._measures:
+            assert isinstance(pl_module, Method)
+            for number, (name, value) in enumerate(self.watched(trainer, pl_module).items()):
+                pl_module.log(f"validation/{name}", value.float(), prog_bar=number == 0, rank_zero_only=True)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start."""

@@ -1,8 +1,7 @@
 """How well a method gives a face back."""
 
-from typing import Any
-
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Trainer
+from torch import Tensor
 
 from lit_faces.callbacks.measurement import Evaluation, Evaluator, columns, squared_error
 from lit_faces.data.batch import Batch
@@ -17,6 +16,8 @@ class Reconstruction(Evaluator):
     On the validation split after every epoch, and on the test split.
     """
 
+    watches = True
+
     def start(self, trainer: Trainer, method: Method) -> bool:
         """Start anew."""
         self._metric = PerImage("reconstruction_mse").to(method.device)
@@ -28,31 +29,9 @@ class Reconstruction(Evaluator):
         found = method.reconstruct(batch.images, batch.attributes)
         self._metric.update(batch.row, squared_error(found, batch.images)[:, None])
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
-        assert isinstance(pl_module, Method)
-        self.start(trainer, pl_module)
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Add a batch."""
-        assert isinstance(pl_module, Method)
-        if isinstance(pl_module, Reconstructs):
-            with trainer.precision_plugin.forward_context():
-                self.update(trainer, pl_module, batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the error."""
-        if isinstance(pl_module, Reconstructs):
-            mean = self._metric.compute().mean()[0].float()
-            pl_module.log("validation/reconstruction_mse", mean, rank_zero_only=True)
+    def watched(self, trainer: Trainer, method: Method) -> dict[str, Tensor]:
+        """The error."""
+        return {"reconstruction_mse": self._metric.compute().mean()[0]}
 
     def finish(self, trainer: Trainer, method: Method) -> Evaluation:
         """The error, also image by image."""

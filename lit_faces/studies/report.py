@@ -34,9 +34,6 @@ def write_report(study: Study, options: Options) -> str:
     runs = plan(study, options)
     results = collect(study, runs)
     folder = options.reports / study.name / options.label
-    # What an earlier report of other runs left would be mixed with this one's.
-    for path in [*folder.glob("*.png"), *folder.glob("*.csv")]:
-        path.unlink()
     context = Context(study, runs, results, folder)
     first = next(run for run in runs if not run.is_judge)
     data = context.data(first.name)
@@ -62,6 +59,11 @@ def write_report(study: Study, options: Options) -> str:
     for table in tables:
         write_table(folder / f"{table.name}.csv", table.header, table.rows)
     pictures = _draw(context)
+    # What an earlier report of other runs left would be mixed with this one's.
+    made = {path.stem for path in pictures} | {table.name for table in tables}
+    for path in [*folder.glob("*.png"), *folder.glob("*.csv")]:
+        if path.stem not in made:
+            path.unlink()
     page = {
         "title": f"{study.title}: {options.profile} profile on {data_words(options)}",
         "paper": study.paper,
