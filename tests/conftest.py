@@ -29,6 +29,13 @@ def batch(data):
     return to_unit_range(next(iter(data.test_dataloader())))
 
 
+@pytest.fixture
+def own_environment(tmp_path, monkeypatch):
+    """No data folder is set, and caches are made in the test's own folder."""
+    monkeypatch.delenv("LIT_FACES_DATA", raising=False)
+    monkeypatch.setenv("LIT_FACES_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def _imported_command_line():
     # Before a test captures the output: Lightning's log keeps the stream that it finds.

@@ -1,26 +1,21 @@
-"""CelebA: the official layouts, the join, the official split, the crop, the subsets, the verbs, and each error of a file."""
+"""What is made of CelebA's files: batches, the crop, the subsets, the cache, and the real data."""
 
-import argparse
-import io
 import json
 import os
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fake_celeba import NAMES, Fake, assert_is_fake, joined, load
 from PIL import Image
 
-from lit_faces.data import celeba_files, verb
+from lit_faces.data import celeba_files
 from lit_faces.data.base import SPLITS
 from lit_faces.data.celeba import CelebA
 from lit_faces.data.celeba_cache import LARSEN
 from lit_faces.data.sources import data_root
 from lit_faces.errors import UserError
-from lit_faces.files import sha256
 
-NAMES = ("Eyeglasses", "Goatee", "Heavy_Makeup", "Mouth_Slightly_Open", "Mustache", "No_Beard")
 COLUMN = {name: column for column, name in enumerate(NAMES)}
 SUBSETS = {
     "Glasses": ("Eyeglasses",),
@@ -30,63 +25,7 @@ SUBSETS = {
 }
 REAL_ROOT, REAL_CACHE = os.environ.get("LIT_FACES_DATA"), os.environ.get("LIT_FACES_CACHE")
 
-
-@pytest.fixture(autouse=True)
-def own_environment(tmp_path, monkeypatch):
-    monkeypatch.delenv("LIT_FACES_DATA", raising=False)
-    monkeypatch.setenv("LIT_FACES_CACHE", str(tmp_path / "cache"))
-
-
-class Fake:
-    """A small CelebA: 200 images of some of the official numbers, two a person, each of one colour that tells its row."""
-
-    def __init__(self, rows=200):
-        self.numbers = [3 * row + 1 for row in range(rows)]
-        chance = np.random.default_rng(0).random((rows, len(NAMES)))
-        self.values = np.where(chance < (0.15, 0.05, 0.3, 0.5, 0.08, 0.85), 1, -1)
-        self.partition = [0 if row < 0.6 * rows else 1 if row < 0.8 * rows else 2 for row in range(rows)]
-        self.identity = [900 - row // 2 for row in range(rows)]
-
-    def names(self):
-        return [f"{number:06d}.jpg" for number in self.numbers]
-
-    def jpeg(self, row, frame=(44, 54)):
-        buffer = io.BytesIO()
-        Image.new("RGB", frame, (row, 255 - row, 7)).save(buffer, "JPEG", quality=100, subsampling=0)
-        return buffer.getvalue()
-
-    def members(self, skip=()):
-        return {name: self.jpeg(row) for row, name in enumerate(self.names()) if row not in skip}
-
-    def write_folder(self, folder, skip=()):
-        folder.mkdir(parents=True)
-        for name, content in self.members(skip).items():
-            (folder / name).write_bytes(content)
-
-    def write_zip(self, path, skip=(), replaced=None):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("__MACOSX/img_align_celeba/._000001.jpg", b"no picture")
-            # The archive's order is not the official one.
-            for name, content in sorted({**self.members(skip), **(replaced or {})}.items(), reverse=True):
-                archive.writestr(f"img_align_celeba/{name}", content)
-
-    def lines(self):
-        """The lines of each list, as published: the attributes padded with blanks, and a blank at the end of their names."""
-        rows = [
-            f"{name} " + " ".join(f"{value:2d}" for value in values)
-            for name, values in zip(self.names(), self.values.tolist(), strict=True)
-        ]
-        return {
-            "list_attr_celeba.txt": ["202599", " ".join(NAMES) + " ", *rows],
-            "list_eval_partition.txt": [f"{n} {v}" for n, v in zip(self.names(), self.partition, strict=True)],
-            "identity_CelebA.txt": [f"{n} {v}" for n, v in zip(self.names(), self.identity, strict=True)],
-        }
-
-    def write_lists(self, folder, change=None):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, lines in {**self.lines(), **(change or {})}.items():
-            (folder / name).write_text("\n".join(lines) + "\n")
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 
 @pytest.fixture(scope="module")
@@ -97,77 +36,7 @@ def fake():
 @pytest.fixture
 def root(tmp_path, fake):
     """The usual layout: the official zip and the three lists in `root/celeba`."""
-    fake.write_zip(tmp_path / "data" / "celeba" / "img_align_celeba.zip")
-    fake.write_lists(tmp_path / "data" / "celeba")
-    return tmp_path / "data"
-
-
-def load(root, **options):
-    data = CelebA(str(root), batch_size=10, size=8, **options)
-    data.prepare_data()
-    return data.load()
-
-
-def joined(loaded, field):
-    return torch.cat([getattr(loaded.splits[name], field) for name in SPLITS])
-
-
-def assert_is_fake(loaded, fake):
-    assert loaded.attributes == NAMES
-    assert (loaded.labels, loaded.exclusive) == ((), False)
-    assert [len(loaded.splits[name]) for name in SPLITS] == [120, 40, 40]
-    assert (joined(loaded, "index") + 1).tolist() == fake.numbers
-    np.testing.assert_array_equal(joined(loaded, "attributes").numpy(), fake.values)
-    assert joined(loaded, "attributes").dtype == torch.float32
-    images = joined(loaded, "images")
-    assert images.shape == (200, 8, 8, 3)
-    # The colour tells the row, so pictures and attributes were joined by name.
-    assert torch.allclose(images[..., 0].double().mean((1, 2)), torch.arange(200.0).double(), atol=2)
-
-
-@pytest.mark.parametrize("nested", [True, False], ids=["root/celeba", "root"])
-@pytest.mark.parametrize("images", ["img_align_celeba", "img_align_celeba.zip", "img_align_celeba_64x64.zip"])
-def test_reads_every_official_layout(tmp_path, fake, images, nested):
-    data = tmp_path / "data" / "celeba" if nested else tmp_path / "data"
-    (fake.write_zip if images.endswith(".zip") else fake.write_folder)(data / images)
-    fake.write_lists(data)
-    loaded = load(tmp_path / "data")
-    assert_is_fake(loaded, fake)
-    assert joined(loaded, "identity").tolist() == fake.identity
-    assert loaded.manifest["images"]["file"] == images
-    assert loaded.manifest["frame"] == [44, 54]
-    assert loaded.manifest["people"] == {"train": 60, "validation": 20, "test": 20}
-    assert set(loaded.manifest["join"].values()) == {0}
-
-
-def test_prefers_the_folder_and_then_the_official_zip(root, fake):
-    fake.write_zip(root / "celeba" / "img_align_celeba_64x64.zip")
-    assert celeba_files.find_images(root).name == "img_align_celeba.zip"
-    (root / "img_align_celeba").mkdir()
-    assert celeba_files.find_images(root).name == "img_align_celeba.zip"
-    (root / "img_align_celeba" / "000001.jpg").write_bytes(fake.jpeg(0))
-    assert celeba_files.find_images(root) == root / "img_align_celeba"
-
-
-def test_without_identities_every_image_is_a_person(root, fake):
-    (root / "celeba" / "identity_CelebA.txt").unlink()
-    loaded = load(root)
-    assert_is_fake(loaded, fake)
-    assert torch.equal(joined(loaded, "identity"), joined(loaded, "index"))
-    assert "no identity_CelebA.txt: every image counts as a person of its own" in loaded.manifest["identity"]
-    assert loaded.manifest["people_in_several_splits"] is None
-
-
-def test_people_in_several_splits_are_counted(root, fake):
-    lines = fake.lines()["identity_CelebA.txt"]
-    fake.write_lists(root / "celeba", {"identity_CelebA.txt": [*lines[:-1], lines[-1].split()[0] + " 900"]})
-    assert load(root).manifest["people_in_several_splits"] == 1
-
-
-def test_the_order_is_the_official_one_whatever_that_of_the_lists(root, fake):
-    shuffled = {name: [*lines[:-50], *reversed(lines[-50:])] for name, lines in fake.lines().items()}
-    fake.write_lists(root / "celeba", shuffled)
-    assert_is_fake(load(root), fake)
+    return fake.write_usual(tmp_path / "data")
 
 
 def test_trains_from_it(root):
@@ -181,37 +50,6 @@ def test_trains_from_it(root):
     present = torch.stack([raw[int(row)] > 0 for row in batch.row])
     assert torch.equal(data.spec.binary(batch.attributes), present)
     json.dumps(data.spec.to_dict(), allow_nan=False)
-
-
-# --- the join ---------------------------------------------------------------------------------------------------------
-
-
-def test_what_does_not_join_is_counted_and_listed(tmp_path, fake):
-    fake.write_zip(tmp_path / "img_align_celeba.zip", skip=[17, 150], replaced={"202599.jpg": fake.jpeg(0)})
-    lines = fake.lines()
-    partition = [line for line in lines["list_eval_partition.txt"] if not line.startswith(fake.names()[3])]
-    fake.write_lists(tmp_path, {"list_eval_partition.txt": partition})
-    loaded = load(tmp_path)
-    assert loaded.manifest["join"] == {
-        "rows_without_image": 2,
-        "images_without_attributes": 2,
-        "rows_not_in_every_list": 1,
-    }
-    left = [number for row, number in enumerate(fake.numbers) if row not in (3, 17, 150)]
-    assert (joined(loaded, "index") + 1).tolist() == left
-    assert [len(loaded.splits[name]) for name in SPLITS] == [118, 39, 40]
-    (listed,) = (tmp_path / "cache").glob("*/unmatched.json")
-    assert json.loads(listed.read_text()) == {
-        "rows_without_image": [fake.names()[17], fake.names()[150]],
-        "images_without_attributes": [f"img_align_celeba/{fake.names()[3]}", "img_align_celeba/202599.jpg"],
-        "rows_not_in_every_list": [fake.names()[3]],
-    }
-
-
-def test_a_split_without_images_is_refused(tmp_path, fake):
-    fake.write_zip(tmp_path / "img_align_celeba.zip", skip=range(120, 160))
-    fake.write_lists(tmp_path)
-    fails(tmp_path, r"no image of .*img_align_celeba.zip is in the validation split \(partition 1\)")
 
 
 # --- the crop ---------------------------------------------------------------------------------------------------------
@@ -353,182 +191,6 @@ def test_a_changed_list_gets_another_cache(root, fake, tmp_path, name):
     fake.write_lists(root / "celeba", {name: fake.lines()[name][:-1]})
     assert load(root).manifest["faces"] == 199
     assert len(list((tmp_path / "cache").iterdir())) == 2
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
-def fails(root, match):
-    """Preparing raises one line that matches, and leaves no cache behind."""
-    with pytest.raises(UserError, match=match) as caught:
-        CelebA(str(root), size=8).prepare_data()
-    assert "\n" not in str(caught.value)
-    cache = Path(os.environ["LIT_FACES_CACHE"])
-    assert not cache.exists() or not list(cache.iterdir())
-
-
-def test_missing_data_says_what_where_and_how(tmp_path, root):
-    (tmp_path / "empty").mkdir()
-    fails(
-        tmp_path / "empty",
-        r"no img_align_celeba/ or img_align_celeba\*.zip and no list_attr_celeba.txt and no list_eval_partition.txt in "
-        rf"{tmp_path}/empty/celeba or {tmp_path}/empty: .*http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
-    )
-    (root / "celeba" / "list_eval_partition.txt").unlink()
-    fails(root, "CelebA: no list_eval_partition.txt in")
-
-
-@pytest.mark.parametrize("keep", [0, 30, 2000, -500, -4])
-def test_truncated_archive(root, keep):
-    archive = root / "celeba" / "img_align_celeba.zip"
-    archive.write_bytes(archive.read_bytes()[:keep])
-    fails(root, r"img_align_celeba.zip \([0-9,]+ bytes\) is truncated or is no zip archive")
-
-
-def test_damaged_archive(root, fake):
-    archive = root / "celeba" / "img_align_celeba.zip"
-    content = bytearray(archive.read_bytes())
-    content[content.index(fake.jpeg(5)) + 100] ^= 255
-    archive.write_bytes(content)
-    fails(root, "is truncated or is no zip archive .*CRC")
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", "half"])
-def test_unreadable_image_names_the_member(root, fake, content):
-    name = fake.names()[5]
-    content = fake.jpeg(5)[:300] if content == "half" else content
-    fake.write_zip(root / "celeba" / "img_align_celeba.zip", replaced={name: content})
-    fails(root, rf"img_align_celeba.zip: img_align_celeba/{name} \({len(content)} bytes\) is not a readable image")
-
-
-def test_images_of_two_sizes_and_an_image_twice(root, fake):
-    name = fake.names()[5]
-    fake.write_zip(root / "celeba" / "img_align_celeba.zip", replaced={name: fake.jpeg(5, (64, 64))})
-    fails(root, rf"img_align_celeba/{name} is 64 x 64 pixels, the images before it 44 x 54")
-    fake.write_zip(root / "celeba" / "img_align_celeba.zip", replaced={f"again/{name}": fake.jpeg(5)})
-    fails(root, rf"img_align_celeba.zip holds img_align_celeba/{name} twice")
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "message"),
-    [
-        ("list_attr_celeba.txt", lambda row: row[:-1], r"line 7 \(000013.jpg\): expected 6 values, got 5"),
-        ("list_attr_celeba.txt", lambda row: [*row, "1"], r"line 7 \(000013.jpg\): expected 6 values, got 7"),
-        (
-            "list_attr_celeba.txt",
-            lambda row: [*row[:3], "0", *row[4:]],
-            r"line 7 .*: Heavy_Makeup is 0, expected -1 or 1",
-        ),
-        ("list_attr_celeba.txt", lambda row: ["000004.jpg", *row[1:]], "line 7: 000004.jpg is already in line 4"),
-        ("list_attr_celeba.txt", lambda row: ["13.jpg", *row[1:]], "line 7: '13.jpg' is no image name like 000001.jpg"),
-        ("list_eval_partition.txt", lambda row: [row[0], "3"], r"line 7 .*: unknown partition '3', expected 0, 1, 2"),
-        ("list_eval_partition.txt", lambda row: row[:1], r"line 7 .*: expected 1 values, got 0"),
-        ("list_eval_partition.txt", lambda row: ["000001.jpg", "0"], "line 7: 000001.jpg is already in line 1"),
-        ("identity_CelebA.txt", lambda row: [row[0], "-1"], r"line 7 .*: unknown identity '-1', expected a number"),
-    ],
-)
-def test_bad_row_in_a_list(root, fake, name, change, message):
-    lines = fake.lines()[name]
-    lines[6] = " ".join(change(lines[6].split()))
-    fake.write_lists(root / "celeba", {name: lines})
-    fails(root, f"{name}, {message}")
-
-
-@pytest.mark.parametrize("name", celeba_files.LISTS)
-@pytest.mark.parametrize(("content", "message"), [(b"", "is empty"), (b"\xff\xfe\x00", "is not text")])
-def test_empty_or_binary_list(root, name, content, message):
-    (root / "celeba" / name).write_bytes(content)
-    fails(root, f"{name} {message}")
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["000001.jpg 1 1"], "does not begin with a count and a line of attribute names"),
-        (["Bald Bangs", "000001.jpg 1 1"], "does not begin with a count"),
-        (["1", "Bald Bald", "000001.jpg 1 1"], "names an attribute twice"),
-        (["0", "Bald Bangs"], "has no rows"),
-    ],
-)
-def test_bad_head_of_the_attributes(root, fake, lines, message):
-    fake.write_lists(root / "celeba", {"list_attr_celeba.txt": lines})
-    fails(root, f"list_attr_celeba.txt {message}")
-
-
-# --- the verbs --------------------------------------------------------------------------------------------------------
-
-
-def data_verb(*words):
-    parser = argparse.ArgumentParser()
-    verb.add_arguments(parser)
-    verb.run(parser.parse_args(words))
-
-
-@pytest.mark.parametrize("kind", ["files", "folder", "folder of these"])
-def test_prepare_takes_over_local_files(tmp_path, fake, capsys, kind):
-    given = tmp_path / "given"
-    fake.write_lists(given)
-    if kind == "files":
-        fake.write_zip(given / "img_align_celeba_small.zip")
-        sources = [given / "img_align_celeba_small.zip", *(given / name for name in celeba_files.LISTS)]
-    else:
-        fake.write_folder(given / "img_align_celeba")
-        names = ["img_align_celeba", *celeba_files.LISTS]
-        sources = [given] if kind == "folder of these" else [given / name for name in names]
-    for _ in range(2):  # a second time changes nothing
-        data_verb("prepare", "celeba", "--root", str(tmp_path / "data"), "--from", *map(str, sources))
-        out = capsys.readouterr().out
-        assert (
-            "200 faces with 6 attributes: 120 train (60 people), 40 validation (20 people), 40 test (20 people)" in out
-        )
-        assert f"SHA-256 {sha256(given / 'list_attr_celeba.txt')}, not the official file as it was published" in out
-    assert_is_fake(load(tmp_path / "data"), fake)
-
-
-def test_prepare_recognises_the_official_file(root, fake, capsys, monkeypatch):
-    import hashlib
-
-    content = (root / "celeba" / "list_eval_partition.txt").read_bytes()
-    monkeypatch.setitem(celeba_files.MD5, "list_eval_partition.txt", hashlib.md5(content).hexdigest())
-    data_verb("prepare", "celeba", "--root", str(root))
-    verdicts = [line.rpartition(", ")[2] for line in capsys.readouterr().out.splitlines() if "SHA-256" in line]
-    other = "not the official file as it was published"
-    assert verdicts == [other, other, "the official file", other]
-
-
-def test_prepare_checks_before_it_takes(tmp_path, fake):
-    fake.write_lists(tmp_path, {"list_eval_partition.txt": ["000001.jpg 7"]})
-    with zipfile.ZipFile(tmp_path / "img_align_celeba.zip", "w") as archive:
-        archive.writestr("nothing.txt", "")
-    for source, message in [
-        ("list_eval_partition.txt", "unknown partition '7'"),
-        ("img_align_celeba.zip", "holds no picture 000001.jpg"),
-        ("absent", "there is no such file"),
-        ("cache", "holds nothing of CelebA"),
-    ]:
-        (tmp_path / "cache").mkdir(exist_ok=True)
-        with pytest.raises(UserError, match=message):
-            data_verb("prepare", "celeba", "--root", str(tmp_path / "data"), "--from", str(tmp_path / source))
-        assert not (tmp_path / "data").exists()
-
-
-def test_prepare_downloads_nothing(error_line, tmp_path):
-    line = error_line(["data", "prepare", "celeba", "--root", str(tmp_path)])
-    assert "by hand at http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (its host needs a login)" in line
-    line = error_line(["data", "prepare", "celeba", "--images-url", "http://127.0.0.1:1/"])
-    assert "--images-url and --attributes-url are for lfw" in line
-
-
-def test_list_says_what_is_where(root, capsys):
-    data_verb("list", "--root", str(root.parent))
-    assert "not found: run `lit-faces data prepare celeba --from FILES`" in capsys.readouterr().out
-    data_verb("list", "--root", str(root))
-    out = capsys.readouterr().out
-    assert f"images      {root}/celeba/img_align_celeba.zip" in out
-    assert f"partition   {root}/celeba/list_eval_partition.txt" in out
-    CelebA(str(root)).prepare_data()
-    data_verb("list", "--root", str(root))
-    assert "200 faces with 6 attributes" in capsys.readouterr().out
 
 
 # --- the real data ----------------------------------------------------------------------------------------------------

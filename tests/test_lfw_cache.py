@@ -18,11 +18,7 @@ from lit_faces.data.sources import data_root
 from lit_faces.errors import UserError
 from lit_faces.files import sha256
 
-
-@pytest.fixture(autouse=True)
-def own_environment(tmp_path, monkeypatch):
-    monkeypatch.delenv("LIT_FACES_DATA", raising=False)
-    monkeypatch.setenv("LIT_FACES_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 
 @pytest.fixture

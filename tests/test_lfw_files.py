@@ -14,11 +14,7 @@ from lit_faces.data import lfw_files
 from lit_faces.data.lfw import LFW
 from lit_faces.files import sha256
 
-
-@pytest.fixture(autouse=True)
-def own_environment(tmp_path, monkeypatch):
-    monkeypatch.delenv("LIT_FACES_DATA", raising=False)
-    monkeypatch.setenv("LIT_FACES_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from lit_faces.data import cartoon
-from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData, Split
+from lit_faces.data.base import SPLITS, Faces, LoadedData, Split
 from lit_faces.data.batch import column_of
+from lit_faces.data.drawn import DrawnFaces
 from lit_faces.data.expression_shapes import EXPRESSIONS, FACE, FACE_LAYERS, face_values
 from lit_faces.errors import UserError
 
@@ -66,7 +67,7 @@ def render(portraits: Portraits, size: int = 64, gray: bool = True) -> Tensor:
     return cartoon.render_values(values, _PARAMETERS, size, FACE_LAYERS, channels=1 if gray else 3)
 
 
-class Expressions(FaceDataModule):
+class Expressions(DrawnFaces):
     """Cartoon faces with seven expressions; no file is needed, and the true counterfactual of each face can be drawn.
 
     The attributes are the columns of `EXPRESSIONS`, 0 or 1, of which one holds; the labels are the first six, since a neutral
@@ -87,54 +88,31 @@ class Expressions(FaceDataModule):
         gray: bool = True,
         data_seed: int = 0,
     ) -> None:
-        super().__init__(batch_size, limit, seed)
-        self.counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
-        for name, value in (("size", size), *self.counts.items()):
-            smallest = 8 if name == "size" else 1
-            if value < smallest:
-                raise UserError(f"data.{name} must be at least {smallest}, got {value}")
-        self.size, self.gray, self.data_seed = size, gray, data_seed
+        counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
+        super().__init__(batch_size, limit, seed, size, counts, _PER_IDENTITY, data_seed)
+        self.gray = gray
 
     def load(self) -> LoadedData:
         """Draw the splits; with a limit, only the first images of each, the same as without."""
         splits: dict[Split, Faces] = {}
-        digest = hashlib.sha256()
         for name in SPLITS:
             portraits, identity = self._sample(name)
             images = render(portraits, self.size, self.gray)
-            digest.update(images.numpy().data)
             attributes = torch.nn.functional.one_hot(portraits.expression, len(EXPRESSIONS)).float()
             splits[name] = Faces(images, attributes, identity, self._rows(name))
-        manifest = {
-            "source": "drawn by lit_faces",
-            "renderer": [cartoon.VERSION, VERSION],
-            "data_seed": self.data_seed,
-            "size": self.size,
-            "gray": self.gray,
-            "counts": dict(self.counts),
-            "images_per_identity": _PER_IDENTITY,
-            "sha256": digest.hexdigest(),
-        }
+        manifest = self._manifest(splits, [cartoon.VERSION, VERSION], gray=self.gray)
         return LoadedData(splits, EXPRESSIONS, manifest, labels=EXPRESSIONS[:NEUTRAL], exclusive=True)
 
     def portraits(self, index: Tensor) -> Portraits:
         """What determines rows of the data set, `index` (B,) as in its batches. Raises UserError for an unknown row."""
-        rows = index.cpu()
-        position = torch.full_like(rows, -1)
-        parts: list[Portraits] = []
-        for name in SPLITS:
-            span = self._rows(name)
-            here = (rows >= span[0]) & (rows <= span[-1])
-            position[here] = rows[here] - span[0] + sum(len(part) for part in parts)
-            parts.append(self._sample(name)[0])
-        if (position < 0).any():
-            row = int(rows[position < 0][0])
-            raise UserError(f"Expressions has no row {row}: give indices that its batches give")
-        person = cartoon.Factors(
-            torch.cat([part.person.attributes for part in parts]), torch.cat([part.person.nuisance for part in parts])
-        )
-        expression, style = torch.cat([part.expression for part in parts]), torch.cat([part.style for part in parts])
-        return Portraits(person, expression, style)[position]
+        count = len(index)
+        attributes, nuisance = torch.zeros(count, len(cartoon.ATTRIBUTES)), torch.zeros(count, len(cartoon.NUISANCE))
+        expression, style = torch.zeros(count, dtype=torch.int64), torch.zeros(count, 2)
+        for split, here, position in self._located(index):
+            picked = self._sample(split)[0][position]
+            attributes[here], nuisance[here] = picked.person.attributes, picked.person.nuisance
+            expression[here], style[here] = picked.expression, picked.style
+        return Portraits(cartoon.Factors(attributes, nuisance), expression, style)
 
     def counterfactual(self, index: Tensor, name: str, on: bool) -> Tensor:
         """Rows of the data set redrawn with the expression `name`, or neutral where it was and is to be off.
@@ -154,15 +132,7 @@ class Expressions(FaceDataModule):
             expression = torch.where(portraits.expression == column, NEUTRAL, portraits.expression)
         return render(Portraits(portraits.person, expression, portraits.style), self.size, self.gray)
 
-    def _rows(self, split: Split) -> Tensor:
-        """Indices of a split's images, unchanged by a limit."""
-        first = sum(self.counts[name] for name in SPLITS[: SPLITS.index(split)])
-        count = self.counts[split]
-        return torch.arange(first, first + (min(count, self.limit) if self.limit else count))
-
     def _sample(self, split: Split) -> tuple[Portraits, Tensor]:
-        """Portraits and identities of a split, each split from a stream of its own."""
-        number = SPLITS.index(split)
-        portraits, identity = sample_portraits(len(self._rows(split)), self.data_seed * len(SPLITS) + number)
-        people = sum(-(-self.counts[name] // _PER_IDENTITY) for name in SPLITS[:number])
-        return portraits, identity + people
+        """Portraits and identities of a split."""
+        portraits, identity = sample_portraits(self._sampled(split), self._stream(split))
+        return portraits, identity + self._first_identity(split)

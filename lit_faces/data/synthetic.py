@@ -1,12 +1,11 @@
 """The embedded data set: cartoon faces, drawn when they are loaded."""
 
-import hashlib
-
 import torch
 from torch import Tensor
 
-from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData, Split
+from lit_faces.data.base import SPLITS, Faces, LoadedData, Split
 from lit_faces.data.cartoon import ATTRIBUTES, NUISANCE, VERSION, Factors, counterfactual, render, sample_factors
+from lit_faces.data.drawn import DrawnFaces
 from lit_faces.data.subsets import FACIAL_HAIR, Subset, check_subset, choose, rules_of, with_facial_hair
 from lit_faces.errors import UserError
 
@@ -15,7 +14,7 @@ _LABELS = {"glasses": "Eyeglasses", "facial hair": FACIAL_HAIR, "makeup": "Rosy 
 _BEARD = ("Mustache", "Goatee")
 
 
-class Synthetic(FaceDataModule):
+class Synthetic(DrawnFaces):
     """Cartoon faces drawn from named factors; no file is needed, and the true counterfactual of each face can be drawn.
 
     `train`, `validation` and `test` are the numbers of images of the splits, which share no identity; `size` is their height
@@ -43,18 +42,13 @@ class Synthetic(FaceDataModule):
         subset: Subset = "all",
         subset_seed: int = 0,
     ) -> None:
-        super().__init__(batch_size, limit, seed)
-        self.counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
-        for name, value in (("size", size), *self.counts.items()):
-            smallest = 8 if name == "size" else 1
-            if value < smallest:
-                raise UserError(f"data.{name} must be at least {smallest}, got {value}")
+        counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
+        super().__init__(batch_size, limit, seed, size, counts, _PER_IDENTITY, data_seed)
         if not 0 <= correlation <= 1:
             raise UserError(f"data.correlation must be from 0 to 1, got {correlation}")
         check_subset(subset)
-        self.size, self.correlation, self.data_seed = size, correlation, data_seed
+        self.correlation, self.subset_seed = correlation, subset_seed
         self.subset: Subset = subset
-        self.subset_seed = subset_seed
 
     def load(self) -> LoadedData:
         """Draw the splits; with a limit, only the first images of each, the same as without.
@@ -65,7 +59,6 @@ class Synthetic(FaceDataModule):
         names = (*ATTRIBUTES, FACIAL_HAIR) if FACIAL_HAIR in [rule.label for rule in rules] else ATTRIBUTES
         splits: dict[Split, Faces] = {}
         report = {}
-        digest = hashlib.sha256()
         for name in SPLITS:
             index = self._rows(name)
             factors, identity = self._sample(name)
@@ -78,37 +71,18 @@ class Synthetic(FaceDataModule):
                 report[name] = chosen.report
                 rows = chosen.rows[: self.limit]
                 index, factors, identity, attributes = index[rows], factors[rows], identity[rows], attributes[rows]
-            images = render(factors, self.size)
-            digest.update(images.numpy().data)
-            splits[name] = Faces(images, attributes, identity, index)
-        manifest = {
-            "source": "drawn by lit_faces",
-            "renderer": VERSION,
-            "data_seed": self.data_seed,
-            "size": self.size,
-            "correlation": self.correlation,
-            "counts": dict(self.counts),
-            "images_per_identity": _PER_IDENTITY,
-            "sha256": digest.hexdigest(),
-        }
+            splits[name] = Faces(render(factors, self.size), attributes, identity, index)
+        manifest = self._manifest(splits, VERSION, correlation=self.correlation)
         if rules:
             manifest["subset"] = {"name": self.subset, "seed": self.subset_seed, "splits": report}
         return LoadedData(splits, names, manifest, tuple(rule.label for rule in rules))
 
     def factors(self, index: Tensor) -> Factors:
-        """The factors of rows of the data set, `index` (B,) as in its batches."""
-        rows = index.cpu()
-        attributes, nuisance = torch.zeros(len(rows), len(ATTRIBUTES)), torch.zeros(len(rows), len(NUISANCE))
-        known = torch.zeros(len(rows), dtype=torch.bool)
-        for name in SPLITS:
-            span = self._rows(name)
-            here = (rows >= span[0]) & (rows <= span[-1])
-            if here.any():
-                picked = self._sample(name)[0][rows[here] - span[0]]
-                attributes[here], nuisance[here] = picked.attributes, picked.nuisance
-                known |= here
-        if not known.all():
-            raise UserError(f"Synthetic has no row {int(rows[~known][0])}: give indices that its batches give")
+        """The factors of rows of the data set, `index` (B,) as in its batches. Raises UserError for an unknown row."""
+        attributes, nuisance = torch.zeros(len(index), len(ATTRIBUTES)), torch.zeros(len(index), len(NUISANCE))
+        for split, here, position in self._located(index):
+            picked = self._sample(split)[0][position]
+            attributes[here], nuisance[here] = picked.attributes, picked.nuisance
         return Factors(attributes, nuisance)
 
     def counterfactual(self, index: Tensor, name: str, on: bool) -> Tensor:
@@ -128,19 +102,15 @@ class Synthetic(FaceDataModule):
             factors = counterfactual(factors, part, False)
         return render(factors, self.size)
 
-    def _rows(self, split: Split) -> Tensor:
-        """Indices of the images that a split is made of: the same with a limit, which cuts them unless a subset is chosen."""
-        first = sum(self.counts[name] for name in SPLITS[: SPLITS.index(split)])
-        count = self.counts[split]
-        return torch.arange(first, first + (min(count, self.limit) if self.limit and self.subset == "all" else count))
+    def _sampled(self, split: Split) -> int:
+        """How many images of a split are sampled; a limit cuts the subset, not the faces that it is chosen from."""
+        return super()._sampled(split) if self.subset == "all" else self.counts[split]
 
     def _sample(self, split: Split) -> tuple[Factors, Tensor]:
-        """Factors and identities of a split, each split from a stream of its own."""
-        number = SPLITS.index(split)
-        seed = self.data_seed * len(SPLITS) + number
-        factors, identity = sample_factors(len(self._rows(split)), seed, self.correlation, _PER_IDENTITY)
-        people = sum(-(-self.counts[name] // _PER_IDENTITY) for name in SPLITS[:number])
-        return factors, identity + people
+        """Factors and identities of a split."""
+        stream = self._stream(split)
+        factors, identity = sample_factors(self._sampled(split), stream, self.correlation, _PER_IDENTITY)
+        return factors, identity + self._first_identity(split)
 
 
 def _bearded(factors: Factors) -> Tensor:
