@@ -61,7 +61,7 @@ class Tinted(FaceDataModule):
 class Painter(Method):
     """Paints the labels as strongly as their style says: with TONE, as they truly are."""
 
-    style_dim, noise_dim = 1, 1
+    style_dim, noise_dim, search = 1, 1, "grid"
 
     def __init__(self, tone=TONE, leaky=False):
         super().__init__()
@@ -84,7 +84,7 @@ class Painter(Method):
         return torch.full((2, 1), self.tone)
 
     def candidate_styles(self):
-        return torch.tensor([[0.2], [TONE], [0.8]])
+        return torch.tensor([[0.2, TONE], [TONE, 0.8], [0.8, 0.2]])[..., None]
 
     def switch(self, images, attributes, target, styles):
         there, images = self.spec.binary(target), images.clone()

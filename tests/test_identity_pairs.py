@@ -85,7 +85,7 @@ def test_the_styles_are_chosen_on_the_validation_split():
     assert found["target_changed"].value == pytest.approx(expected[0], rel=1e-5)
     settings = found["target_changed"].settings
     assert settings["styles"] == {"A": [round(TONE, 6)], "B": [round(TONE, 6)]}
-    assert settings["candidates"] == 3
+    assert (settings["search"], settings["candidates"]) == ("grid", 3)
     assert settings["validation_pairs"] == count
     # B is fainter on the validation faces: its style follows them, A's does not.
     images = data.splits["validation"].images

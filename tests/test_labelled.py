@@ -50,7 +50,8 @@ def test_the_networks_have_the_published_sizes():
 @pytest.mark.parametrize("side", [16, 64, 96])
 def test_the_decoder_returns_the_encoders_images(side):
     mean, log_variance = Encoder((3, side, side), 5, 2, 0.05)(torch.rand(2, 3, side, side), torch.ones(2, 2))
-    images = Decoder((3, side, side), 5, 0.05)(mean)
+    images, log_variances = Decoder((3, side, side), 5, 0.05)(mean)
+    assert log_variances is None
     assert images.shape == (2, 3, side, side)
     assert mean.shape == log_variance.shape == (2, 5)
     assert images.min() >= 0
@@ -58,7 +59,7 @@ def test_the_decoder_returns_the_encoders_images(side):
 
 
 def test_points_keep_their_range():
-    images = Decoder((3, 1, 1), 2)(100 * torch.randn(50, 2))
+    images, _ = Decoder((3, 1, 1), 2)(100 * torch.randn(50, 2))
     assert images.shape == (50, 3, 1, 1)
     assert images.min() < 0
     assert Encoder((3, 1, 1), 2)(images)[0].shape == (50, 2)
@@ -189,9 +190,9 @@ def test_a_style_moves_the_face_that_is_switched_and_no_other(cls, data, batch):
     assert lacking.any()
     assert torch.equal(moved, lacking)
     candidates = method.candidate_styles()
-    assert candidates.shape[1] == method.style_dim
+    assert candidates.shape[1:] == (len(LABELS), method.style_dim)
     if method.style_dim:
-        styles = candidates[-1].expand(len(LABELS), -1)
+        styles = candidates[-1]
         with torch.no_grad():
             further = method.switch(batch.images, batch.attributes, target, styles)
             each = method.switch(batch.images, batch.attributes, target, styles.expand(len(batch.images), -1, -1))

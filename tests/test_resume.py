@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from functools import cache
 
 import pytest
 import torch
@@ -12,6 +13,14 @@ from command import in_process_of_its_own, logged, options
 from lit_faces.methods import load_method
 
 EPOCHS = 3
+# As small as the others, of two labels; with the second moments of its codes.
+SMALL = {
+    "CSVAE": ["--model.latent_dim=3", "--model.labels=[Eyeglasses,Male]", "--model.search=principal"],
+}
+
+
+def fit(method, folder, epochs, **data):
+    return [*options("fit", method, folder, **data), *SMALL.get(method, []), "--trainer.max_epochs", str(epochs)]
 
 
 def last(folder):
@@ -38,7 +47,7 @@ def assert_same(a, b, where=""):
 def assert_same_run(folder, other):
     """The same parameters, optimisers, progress, and everything logged."""
     a, b = last(folder), last(other)
-    for part in ("state_dict", "optimizer_states", "epoch", "global_step", "lit_faces"):
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step", "lit_faces"):
         assert_same(a[part], b[part], part)
     assert len(a["optimizer_states"][0]["state"]) > 0
     assert (a["epoch"], a["training"]["epochs"]) == (EPOCHS - 1, EPOCHS)
@@ -50,23 +59,28 @@ def no_leftovers(folder):
     return not [*folder.rglob("*.tmp")]
 
 
-@pytest.mark.parametrize("method", ["CMMA", "CGAN"])
+@pytest.mark.parametrize("method", ["CMMA", "CGAN", "CSVAE"])
 def test_a_run_in_two_sittings_is_the_run_in_one(method, main, tmp_path):
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    assert main([*options("fit", method, straight), "--trainer.max_epochs", str(EPOCHS)]) == 0
-    assert main([*options("fit", method, resumed), "--trainer.max_epochs", str(EPOCHS - 1)]) == 0
+    assert main(fit(method, straight, EPOCHS)) == 0
+    assert main(fit(method, resumed, EPOCHS - 1)) == 0
     after_two = last(resumed)["state_dict"]
     # What happens in between has no influence.
     torch.manual_seed(time.time_ns())
-    assert main([*options("fit", method, resumed), "--trainer.max_epochs", str(EPOCHS)]) == 0
+    assert main(fit(method, resumed, EPOCHS)) == 0
     assert_same_run(straight, resumed)
     end = last(straight)
     assert all(not torch.equal(after_two[name], end["state_dict"][name]) for name in after_two)
-    assert len(end["optimizer_states"]) == (2 if method == "CGAN" else 1)
+    assert len(end["optimizer_states"]) == (1 if method == "CMMA" else 2)
     assert (end["training"]["sittings"], last(resumed)["training"]["sittings"]) == (1, 2)
     assert len(logged(straight, "train/loss")) == EPOCHS
     if method == "CMMA":
         assert len(logged(straight, "validation/elbo")) == EPOCHS
+    if method == "CSVAE":
+        # Twice by milestones, 1 and 3.
+        assert [scheduler["_last_lr"][0] for scheduler in end["lr_schedulers"]] == pytest.approx(
+            [5e-4 * 0.1 ** (2 / 7)] * 2
+        )
     assert no_leftovers(tmp_path)
 
 
@@ -76,16 +90,17 @@ LONG = {"train": 200, "batch_size": 2}
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory, _imported_command_line):
-    """A run of CMMA in a process of its own that nobody stops."""
-    folder = tmp_path_factory.mktemp("straight")
-    process = in_process_of_its_own(arguments(folder), folder / "output")
-    process.join(60)
-    assert process.exitcode == 0, (folder / "output").read_text()
-    return folder
+    """A run of a method in a process of its own that nobody stops, made once."""
 
+    @cache
+    def run(method):
+        folder = tmp_path_factory.mktemp("straight")
+        process = in_process_of_its_own(fit(method, folder / "run", EPOCHS, **LONG), folder / "output")
+        process.join(60)
+        assert process.exitcode == 0, (folder / "output").read_text()
+        return folder / "run"
 
-def arguments(folder):
-    return [*options("fit", "CMMA", folder / "run", **LONG), "--trainer.max_epochs", str(EPOCHS)]
+    return run
 
 
 def wait_for(path, process):
@@ -97,15 +112,24 @@ def wait_for(path, process):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
+    ("method", "number", "code"),
+    [
+        ("CMMA", signal.SIGKILL, -signal.SIGKILL),
+        ("CMMA", signal.SIGTERM, 143),
+        ("CMMA", signal.SIGINT, 130),
+        ("CSVAE", signal.SIGKILL, -signal.SIGKILL),
+    ],
 )
-def test_a_run_that_was_killed_in_an_epoch_ends_as_if_it_had_not(number, code, straight, main, tmp_path, capsys):
+def test_a_run_that_was_killed_in_an_epoch_ends_as_if_it_had_not(
+    method, number, code, straight, main, tmp_path, capsys
+):
     output, checkpoint = tmp_path / "output", tmp_path / "run" / "checkpoints" / "last.ckpt"
-    process = in_process_of_its_own(arguments(tmp_path), output)
+    arguments = fit(method, tmp_path / "run", EPOCHS, **LONG)
+    process = in_process_of_its_own(arguments, output)
     wait_for(checkpoint, process)
     if number == signal.SIGKILL:
         # One process at a time.
-        assert main(arguments(tmp_path)) == 2
+        assert main(arguments) == 2
         assert "another process is training in" in capsys.readouterr().err
     time.sleep(0.05)
     os.kill(process.pid, number)
@@ -116,13 +140,13 @@ def test_a_run_that_was_killed_in_an_epoch_ends_as_if_it_had_not(number, code, s
         assert no_leftovers(tmp_path)
     assert last(tmp_path / "run")["epoch"] < EPOCHS - 1
     load_method(checkpoint)
-    assert main(arguments(tmp_path)) == 0
-    assert_same_final_state(tmp_path / "run", straight / "run")
+    assert main(arguments) == 0
+    assert_same_final_state(tmp_path / "run", straight(method))
 
 
 def assert_same_final_state(folder, other):
     a, b = last(folder), last(other)
-    for part in ("state_dict", "optimizer_states", "epoch", "global_step"):
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step"):
         assert_same(a[part], b[part], part)
     assert logged(folder, "validation/") == logged(other, "validation/")
 

@@ -110,19 +110,19 @@ class IdentityPairs(Evaluator):
             metric = PerImage(*(str(i) for i in range(len(candidates)))).to(method.device)
             for batch, part, number, changed in self._changed(trainer, method, faces, pairs):
                 target = _images(faces, part.target, method)
-                # A face takes the style of its own label alone.
-                tried = (style.expand(len(styles), -1) for style in candidates)
-                errors = [_distance(target, _edit(method, batch, style)[changed]) for style in tried]
+                # Of each candidate a face takes the style of its own label alone.
+                errors = [_distance(target, _edit(method, batch, candidate)[changed]) for candidate in candidates]
                 metric.update(number, torch.stack(errors, 1))
             values = metric.compute().values
             for row, label in enumerate(method.labels):
                 here = pairs.wanted == self._labels.index(label) if label in self._labels else pairs.wanted < 0
                 if here.any():
-                    styles[row] = candidates[int(values[here].mean(0).argmin())]
+                    styles[row] = candidates[int(values[here].mean(0).argmin()), row]
         chosen = {
             label: [round(x, 6) for x in style.tolist()] for label, style in zip(method.labels, styles, strict=True)
         }
-        return styles, {"styles": chosen, "candidates": len(candidates), "validation_pairs": len(pairs)}
+        search = {"search": method.search, "candidates": len(candidates), "validation_pairs": len(pairs)}
+        return styles, {"styles": chosen, **search}
 
     def _changed(
         self, trainer: Trainer, method: Method, faces: Faces, pairs: Pairs

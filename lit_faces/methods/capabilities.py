@@ -50,19 +50,21 @@ class Encodes(Protocol):
 class Switches(Protocol):
     """Switches labels and lets the style of each be chosen (CSVAE paper, section 4.3).
 
-    `labels` are the K attributes that the method models. The style of one label is a point of `style_dim` numbers: 2 for a point
-    of its subspace W_i, 1 for the strength of a label, 0 for a method that has no choice.
+    `labels` are the K attributes that the method models. The style of one label is a point of `style_dim` numbers: a point of
+    its subspace W_i, 1 for the strength of a label, 0 for a method that has no choice. `search` says how `candidate_styles`
+    lie: "grid" or "principal".
     """
 
     labels: tuple[str, ...]
     style_dim: int
+    search: str
 
     def styles(self) -> Tensor:
         """The style (K, style_dim) that `edit` gives a label when it sets it."""
         ...
 
     def candidate_styles(self) -> Tensor:
-        """Styles (P, style_dim) worth trying for any label: a grid."""
+        """Styles (P, K, style_dim) worth trying: each of the P candidates has one for every label."""
         ...
 
     def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:

@@ -40,8 +40,8 @@ class CondVAE(LabelledVAE):
         return torch.ones(len(self.labels), 1, device=self.device)
 
     def candidate_styles(self) -> Tensor:
-        """p from 0.25 to 3 (12, 1); the paper compares p in [0, 3]."""
-        return torch.linspace(0.25, 3, 12, device=self.device)[:, None]
+        """p from 0.25 to 3, the same for all labels (12, K, 1); the paper compares p in [0, 3]."""
+        return torch.linspace(0.25, 3, 12, device=self.device).view(-1, 1, 1).expand(-1, len(self.labels), -1)
 
     def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
         """Encode with the old labels, decode with the new."""

@@ -1,12 +1,14 @@
 """CSVAE, the conditional subspace autoencoder (Klys, Snell and Zemel 2018)."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from lit_faces.data.batch import DataSpec
+from lit_faces.errors import UserError
 from lit_faces.methods.adversary import AdversarialVAE
+from lit_faces.methods.principal import principal_combinations, with_products
 from lit_faces.networks.larsen import Encoder
 from lit_faces.objectives.gaussian import (
     LATENT_LOG_VARIANCE,
@@ -18,41 +20,62 @@ from lit_faces.objectives.gaussian import (
 )
 from lit_faces.objectives.information import label_entropy
 
+Search = Literal["grid", "principal"]
+# 7 points a dimension: 343 in three, 2,401 in four.
+_GRID_DIMENSIONS = 3
+
 
 class CSVAE(AdversarialVAE):
-    """All that is known of label i in a subspace W_i = R^2 of its own, and nothing of it in z.
+    """All that is known of label i in a subspace W_i = R^`subspace_dim` of its own, and nothing of it in z.
 
     The appendix's objective, corrected: beta_1, beta_2 KL(q(w|x,y) || p(w|y)), beta_3, beta_4 times the negative entropy of
-    q_delta(y|z), and beta_5 log q_delta(y|z) for delta. p(w_i|y_i) is N((3,3), 1) where the label holds and N(0, 0.1^2) where
-    it does not, as the paper uses it; it prints the reverse, which `prior_swap` is.
+    q_delta(y|z), and beta_5 log q_delta(y|z) for delta. p(w_i|y_i) is, in each dimension, N(3, 1) where the label holds and
+    N(0, 0.1^2) where it does not, as the paper uses it; it prints the reverse, which `prior_swap` is. `search` says how the
+    styles of a label are searched for (section 4.3): over a grid, or along the principal axes of the codes of the validation
+    images that have it. Raises UserError for a grid over more than 3 dimensions.
     """
 
-    style_dim = 2
-
-    def __init__(self, beta_2: float = 1.0, prior_swap: bool = False, **shared: Any) -> None:
+    def __init__(
+        self,
+        beta_2: float = 1.0,
+        prior_swap: bool = False,
+        subspace_dim: int = 2,
+        search: Search = "grid",
+        **shared: Any,
+    ) -> None:
         super().__init__(**shared)
+        if subspace_dim < 1:
+            raise UserError(f"model.subspace_dim must be at least 1, got {subspace_dim}")
+        if search not in get_args(Search):
+            raise UserError(f"model.search must be grid or principal, got {search!r}")
+        if search == "grid" and subspace_dim > _GRID_DIMENSIONS:
+            raise UserError(
+                f"model.search: a grid over subspaces of {subspace_dim} dimensions is too large: "
+                f"say search: principal, or give subspace_dim at most {_GRID_DIMENSIONS}"
+            )
         self.beta_2, self.prior_swap = beta_2, prior_swap
+        self.style_dim, self.search = subspace_dim, search
 
     def decoder_condition_dim(self, count: int) -> int:
         """w."""
-        return 2 * count
+        return self.style_dim * count
 
     def build(self, spec: DataSpec) -> None:
         """The encoders of z and of w, the decoder, the adversary, and room for the means of w over the classes."""
         super().build(spec)
         count = len(self.labels)
-        self.subspace_encoder = Encoder(spec.image_shape, 2 * count, count, self.width)
+        self.subspace_encoder = Encoder(spec.image_shape, self.style_dim * count, count, self.width)
         classes = self.membership(torch.zeros(1, count)).shape[1]
         # Before the first validation, the prior's means.
-        self.keep_class_means(self.prior(torch.ones(1, count)).mean.repeat(classes, 1))
+        self.keep_class_means(self.moments(self.prior(torch.ones(1, count)).mean).repeat(classes, 1))
 
     def prior(self, labels: Tensor) -> DiagonalGaussian:
-        """p(w|y), over (B, 2 K)."""
-        far = (labels == (0 if self.prior_swap else 1)).repeat_interleave(2, 1).to(labels.dtype)
+        """p(w|y), over (B, K D)."""
+        far = (labels == (0 if self.prior_swap else 1)).repeat_interleave(self.style_dim, 1).to(labels.dtype)
         return diagonal((3 * far, 2 * (0.1 + 0.9 * far).log()), LATENT_LOG_VARIANCE)
 
     def subspace_posterior(self, images: Tensor, labels: Tensor) -> DiagonalGaussian:
-        """q(w|x, y), over (B, 2 K)."""
+        """q(w|x, y), over (B, K D)."""
         return diagonal(self.subspace_encoder(images, labels), LATENT_LOG_VARIANCE)
 
     def condition(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -60,14 +83,25 @@ class CSVAE(AdversarialVAE):
         return self.subspace_posterior(images, labels).mean
 
     def class_code(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The mean of q(w|x, y)."""
-        return self.condition(images, labels)
+        """The moments of the mean of q(w|x, y)."""
+        return self.moments(self.condition(images, labels))
+
+    def moments(self, w: Tensor) -> Tensor:
+        """w (B, K D); if its principal axes are wanted, each w_i with its products (B, K (D + D^2))."""
+        if self.search == "grid":
+            return w
+        return with_products(w.view(len(w), -1, self.style_dim)).flatten(1)
+
+    def own_moments(self) -> Tensor:
+        """The means of the moments of w_j over the validation images that have label j (K, D or D + D^2)."""
+        count = len(self.labels)
+        return self.class_means[:count].view(count, count, -1)[range(count), range(count)]
 
     def bound(self, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """z, and the weighted m_1 of (5) with its terms."""
         q, r = self.posterior(images, labels), self.subspace_posterior(images, labels)
         z, w = (sample(d, torch.randn_like(d.mean)) for d in (q, r))
-        error = self.error(images, self.decode(z, w))
+        error = self.error(images, *self.pixels(z, w))
         kl_z = divergence(q, standard_normal(z, self.latent_dim)).mean()
         kl_w = divergence(r, self.prior(labels)).mean()
         loss = self.beta_1 * error + self.beta_2 * kl_w + self.beta_3 * kl_z
@@ -90,22 +124,23 @@ class CSVAE(AdversarialVAE):
         return self.decode(z, sample(self.prior(self.label_values(attributes)), rest))
 
     def styles(self) -> Tensor:
-        """p_j: the mean of q(w_j|x, y) over the validation images that have label j (K, 2)."""
-        count = len(self.labels)
-        means = self.class_means[:count].view(count, count, 2)
-        return means[range(count), range(count)]
+        """p_j: the mean of q(w_j|x, y) over the validation images that have label j (K, D)."""
+        return self.own_moments()[:, : self.style_dim]
 
     def candidate_styles(self) -> Tensor:
-        """A grid of 7 x 7 points of W_i around (3, 3), from 0 to 6 (49, 2)."""
+        """From 0 to 6 in 7 steps a dimension around 3, the same for all labels (7^D, K, D); or combinations of principal axes."""
+        if self.search == "principal":
+            return principal_combinations(self.own_moments(), self.style_dim)
         line = torch.linspace(0, 6, 7, device=self.device)
-        return torch.cartesian_prod(line, line)
+        grid = torch.cartesian_prod(*[line] * self.style_dim)
+        return grid.view(-1, 1, self.style_dim).expand(-1, len(self.labels), -1)
 
     def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
         """G_ij(x, p) = mu_theta(mu_phi(x), p): new points for the labels that change, the mean of p(w|y = 0) for "off"."""
         old, new = self.label_values(attributes), self.label_values(target)
         count = len(self.labels)
-        w = self.condition(images, old).view(-1, count, 2)
-        off = self.prior(torch.zeros_like(new)).mean.view(-1, count, 2)
+        w = self.condition(images, old).view(-1, count, self.style_dim)
+        off = self.prior(torch.zeros_like(new)).mean.view(-1, count, self.style_dim)
         point = torch.where(new[..., None] == 1, styles.to(w), off)
         w = torch.where((old == new)[..., None], w, point)
         return self.decode(self.posterior(images, old).mean, w.flatten(1))

@@ -11,6 +11,7 @@ from lit_faces.methods.base import Method
 from lit_faces.networks.larsen import Decoder, Encoder
 from lit_faces.objectives.gaussian import (
     LATENT_LOG_VARIANCE,
+    PIXEL_LOG_VARIANCE,
     DiagonalGaussian,
     diagonal,
     divergence,
@@ -27,11 +28,13 @@ class LabelledVAE(Method):
 
     Weights as in the paper's appendix: `beta_1` of -log p(x|.), summed over the pixels (a mean would let z collapse; 20 is
     a standard deviation of 0.22 of a pixel), `beta_3` of KL(q(z|x) || p(z)). Adam, the rate multiplied by `gamma` after the
-    epochs `milestones`. `labels` are the attributes modelled, by default those that the data are about. A subclass says what
-    the decoder is conditioned on and how labels are switched (section 4.3).
+    epochs `milestones`. `learned_sigma` gives p(x|.) a variance that the decoder says of each pixel value, as section 4.2 has
+    it. `labels` are the attributes modelled, by default those that the data are about. A subclass says what the decoder is
+    conditioned on and how labels are switched (section 4.3).
     """
 
     style_dim = 0
+    search: str = "grid"
     class_means: Tensor
 
     def __init__(
@@ -44,6 +47,7 @@ class LabelledVAE(Method):
         gamma: float = 0.1 ** (1 / 7),
         beta_1: float = 20.0,
         beta_3: float = 0.2,
+        learned_sigma: bool = False,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
@@ -51,7 +55,7 @@ class LabelledVAE(Method):
         self.labels, self.latent_dim, self.width = tuple(labels), latent_dim, width
         self.noise_dim = latent_dim  # until the labels are known
         self.learning_rate, self.milestones, self.gamma = learning_rate, milestones, gamma
-        self.beta_1, self.beta_3 = beta_1, beta_3
+        self.beta_1, self.beta_3, self.learned_sigma = beta_1, beta_3, learned_sigma
 
     # What a model conditions on, over K labels.
 
@@ -87,8 +91,8 @@ class LabelledVAE(Method):
         self.exclusive = spec.exclusive and self.labels == spec.labels
         count = len(self.labels)
         self.encoder = Encoder(spec.image_shape, self.latent_dim, self.encoder_condition_dim(count), self.width)
-        self.decoder = Decoder(spec.image_shape, self.latent_dim + self.decoder_condition_dim(count), self.width)
         self.noise_dim = self.latent_dim + self.decoder_condition_dim(count)
+        self.decoder = Decoder(spec.image_shape, self.noise_dim, self.width, self.learned_sigma)
 
     def label_values(self, attributes: Tensor) -> Tensor:
         """The labels (B, K) in {0, 1} among standardised attributes (B, A)."""
@@ -98,22 +102,30 @@ class LabelledVAE(Method):
         """Which classes an image is in (B, C): those of the labels, then "none" if exclusive, else "not" of each label."""
         return with_none(labels) if self.exclusive else torch.cat([labels, 1 - labels], 1)
 
+    def pixels(self, z: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Means and, if sigma is learned, log-variances of p(x|.), each (B, C, H, W)."""
+        means, log_variances = self.decoder(z if condition is None else torch.cat([z, condition], 1))
+        return means, log_variances
+
     def decode(self, z: Tensor, condition: Tensor | None) -> Tensor:
         """Pixel means (B, C, H, W)."""
-        images: Tensor = self.decoder(z if condition is None else torch.cat([z, condition], 1))
-        return images
+        return self.pixels(z, condition)[0]
 
     def bound(self, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """z (B, latent_dim), and the weighted loss with its terms, means over the batch, in nats per image."""
         q = self.posterior(images, labels)
         z = sample(q, torch.randn_like(q.mean))
-        error = self.error(images, self.decode(z, self.condition(images, labels)))
+        error = self.error(images, *self.pixels(z, self.condition(images, labels)))
         kl_z = divergence(q, standard_normal(z, self.latent_dim)).mean()
         return z, {"loss": self.beta_1 * error + self.beta_3 * kl_z, "reconstruction": error, "kl_z": kl_z}
 
-    def error(self, images: Tensor, means: Tensor) -> Tensor:
-        """-log p(x|.) but for its constant, mean over the batch, for a standard deviation of 1."""
-        return 0.5 * (images - means).square().flatten(1).sum(1).mean()
+    def error(self, images: Tensor, means: Tensor, log_variances: Tensor | None = None) -> Tensor:
+        """-log p(x|.) but for its constant (D / 2) log 2 pi, mean over the batch; without log-variances, for a variance of 1."""
+        errors = (images - means).square()
+        if log_variances is not None:
+            log_variances = log_variances.clamp(*PIXEL_LOG_VARIANCE)
+            errors = errors * (-log_variances).exp() + log_variances
+        return 0.5 * errors.flatten(1).sum(1).mean()
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step of Adam on the bound."""
@@ -146,16 +158,21 @@ class LabelledVAE(Method):
         return optimisers, [torch.optim.lr_scheduler.MultiStepLR(o, milestones, self.gamma) for o in optimisers]
 
     def on_validation_epoch_start(self) -> None:
-        """Start the sums of the class means anew."""
+        """Start the sums of the class means anew, on the network that the checkpoint will hold."""
         self._sums: Tensor | None = None
+        if self.trainer.world_size > 1:
+            # Since its last step each rank has had running statistics of its own; the checkpoint has the first one's.
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the class means."""
         labels = self.label_values(batch.attributes)
         code = self.class_code(batch.images, labels)
         if code is not None:
-            member = self.membership(labels)
-            sums = torch.cat([member.T @ code, member.sum(0)[:, None]], 1).double()
+            # In float64, which no autocast rounds: second moments are differences of large numbers.
+            member = self.membership(labels).double()
+            sums = torch.cat([member.T @ code.double(), member.sum(0)[:, None]], 1)
             self._sums = sums if self._sums is None else self._sums + sums
 
     def on_validation_epoch_end(self) -> None:
@@ -190,8 +207,8 @@ class LabelledVAE(Method):
         return torch.zeros(len(self.labels), 0, device=self.device)
 
     def candidate_styles(self) -> Tensor:
-        """No choice: one style of no numbers."""
-        return torch.zeros(1, 0, device=self.device)
+        """No choice: one style of no numbers (1, K, 0)."""
+        return torch.zeros(1, len(self.labels), 0, device=self.device)
 
     def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
         """Labels that differ between attributes (B, A) and target (B, A) switched; set with styles (K, D) or (B, K, D)."""

@@ -80,16 +80,22 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A code (B, inputs) to pixel means (B, C, S, S) in [0, 1]; to unbounded coordinates for points."""
+    """A code (B, inputs) to pixel means (B, C, S, S) in [0, 1], to unbounded coordinates for points.
 
-    def __init__(self, image_shape: tuple[int, int, int], inputs: int, width: float = 1.0) -> None:
+    With `log_variance`, to the log-variance of each value too, from twice the outputs of the last layer.
+    """
+
+    def __init__(
+        self, image_shape: tuple[int, int, int], inputs: int, width: float = 1.0, log_variance: bool = False
+    ) -> None:
         super().__init__()
-        self.image_shape, self.points = image_shape, _is_points(image_shape)
+        self.points, self.log_variance = _is_points(image_shape), log_variance
+        channels, side, _ = image_shape
+        outputs = 2 * channels if log_variance else channels
         if self.points:
-            self.body: nn.Module = _Perceptron(inputs, image_shape[0])
+            self.body: nn.Module = _Perceptron(inputs, outputs)
             return
         _check(image_shape)
-        channels, side, _ = image_shape
         first, second, third = (_scaled(base, width) for base in (256, 128, 32))
         layers: list[nn.Module] = [
             nn.Linear(inputs, first * (side // 8) ** 2, bias=False),
@@ -101,12 +107,14 @@ class Decoder(nn.Module):
         for out in (first, second, third):
             layers += [nn.ConvTranspose2d(inner, out, 5, 2, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
             inner = out
-        self.body = nn.Sequential(*layers, nn.Conv2d(third, channels, 5, 1, 2))
+        self.body = nn.Sequential(*layers, nn.Conv2d(third, outputs, 5, 1, 2))
 
-    def forward(self, code: Tensor) -> Tensor:
-        """Means, in float32."""
+    def forward(self, code: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Means, and log-variances or None, in float32."""
         x: Tensor = self.body(code).float()
-        return x.view(-1, *self.image_shape) if self.points else x.sigmoid()
+        x = x[..., None, None] if self.points else x
+        means, log_variances = x.chunk(2, 1) if self.log_variance else (x, None)
+        return means if self.points else means.sigmoid(), log_variances
 
 
 class Predictor(nn.Module):
