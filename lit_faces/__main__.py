@@ -1,5 +1,6 @@
 """The command `lit-faces`: the verbs, each imported only when it is called."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -7,6 +8,7 @@ from lit_faces.allocator import keep_freed_memory
 from lit_faces.errors import ReportedError, UserError
 from lit_faces.processes import end_with_parent
 
+_TERMINATED = 128 + signal.SIGTERM
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
 USAGE = """usage: lit-faces VERB [options]
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
-    end_with_parent()
+    is_child = end_with_parent()
     verb, *rest = arguments
     try:
         if verb in LIGHTNING_VERBS:
@@ -83,9 +85,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lit-faces: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("lit-faces: interrupted; the same command resumes where it stopped", file=sys.stderr)
+        _say_how_to_resume("interrupted", is_child)
         return 130
+    except SystemExit as end:
+        if end.code != _TERMINATED:
+            raise
+        _say_how_to_resume("terminated", is_child)
+        return _TERMINATED
     return 0
+
+
+def _say_how_to_resume(what: str, is_child: bool) -> None:
+    # A child's parent says it, once and of the command that the user typed.
+    if not is_child:
+        print(f"lit-faces: {what}; the same command resumes where it stopped", file=sys.stderr)
 
 
 if __name__ == "__main__":

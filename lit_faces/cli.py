@@ -43,6 +43,7 @@ from lit_faces.errors import UserError
 from lit_faces.loggers import finished_wandb_run, settle_loggers
 from lit_faces.methods import METHODS
 from lit_faces.methods.base import Method
+from lit_faces.processes import check_devices
 from lit_faces.run_folder import RunFolder, SaveRunConfig
 
 
@@ -90,6 +91,16 @@ def _data_sets() -> list[str]:
     return sorted(found)
 
 
+def _refuse_choice(message: str, ex: Exception | None) -> None:
+    """Raises UserError with the choices, if that is what jsonargparse's message is about."""
+    keys = re.findall(r'Parser key "([^"]+)"', message)
+    expected = message.partition("Errors:")[2] or message
+    choices = [choice.strip("' ") for group in re.findall(r"Literal\[(.*?)\]", expected) for choice in group.split(",")]
+    given = re.search(r"(?:Got value|Given value): (.*)", message)
+    if choices and given:
+        raise UserError(f"--{'.'.join(keys)} must be one of {', '.join(choices)}, got {given[1]!r}") from ex
+
+
 class OneLineParser(LightningArgumentParser):
     """Says what is wrong with an argument in one line, by its key; takes no abbreviated key."""
 
@@ -98,9 +109,17 @@ class OneLineParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise UserError in place of printing every option."""
+        failed = re.search(r"Call to compute_fn of link .* failed: (.*)", message)
+        if failed:
+            raise UserError(failed[1]) from ex
+        _refuse_choice(message, ex)
         noise = ("Does not validate", "Subtypes:", "Errors:", "Given value", "- Expected a <class 'NoneType'>")
         lines = (line.strip() for line in str(message).splitlines())
         text = " ".join(line.removeprefix("- ") for line in lines if line and not line.startswith(noise))
+        # The parser of a class has said it, by the class's own key.
+        nested = re.fullmatch(r'Parser key "(model|data)": --(.* must be one of .*)', text.removesuffix(_HINT))
+        if nested:
+            raise UserError(f"--{nested[1]}.{nested[2]}") from ex
         unknown = re.search(r'Parser key "(model|data)": .*import path string: (\S+)', text)
         if unknown:
             key, name = unknown.groups()
@@ -163,6 +182,8 @@ class LitFacesCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle the run's folder and logger, and refuse a folder that holds another run."""
         config = self.config[self.subcommand]
+        if str(config.trainer.devices).isdigit():
+            check_devices("--trainer.devices", int(config.trainer.devices))
         self.folder = RunFolder.of(config)
         text = self._parser(self.subcommand).dump(config, skip_unset=False, skip_validation=True)
         self.save_config_kwargs["text"] = text

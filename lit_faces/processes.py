@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from lit_faces.errors import ReportedError, UserError
@@ -15,24 +16,50 @@ _PARENT = "LIT_FACES_PARENT"
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent() -> None:
-    """In a child made by `run_verb`: be terminated when the parent dies, even by SIGKILL (Linux; elsewhere nothing)."""
+def end_with_parent() -> bool:
+    """In a child made by `run_verb`: be terminated when the parent dies, even by SIGKILL (Linux; elsewhere nothing).
+
+    Returns whether this is such a child.
+    """
     parent = os.environ.pop(_PARENT, None)
-    if parent is None or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):
-        sys.exit(143)
+    if parent is not None and sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != int(parent):
+            sys.exit(143)
+    return parent is not None
 
 
-def run_verb(arguments: Sequence[str]) -> None:
-    """Run one verb of `lit-faces` in a process of its own and wait for it.
+def check_devices(option: str, devices: int) -> None:
+    """Raises UserError, naming the option, for more processes than there are GPUs or, without one, processor cores.
+
+    Two processes are allowed on a single core, to try them.
+    """
+    import torch
+
+    gpus, cores = torch.cuda.device_count(), max(2, os.cpu_count() or 1)
+    there, what = (gpus, "GPUs") if gpus else (cores, "processor cores")
+    if not 1 <= devices <= there:
+        raise UserError(f"{option} must be from 1 to {there}, the number of {what} here, got {devices}")
+
+
+@contextmanager
+def exit_when_terminated() -> Iterator[None]:
+    """Let a termination signal raise SystemExit(143) in the block, so that it ends in order."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run_verb(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run one verb of `lit-faces` in a process of its own, with more `environment`, and wait for it.
 
     A termination signal is passed on. Raises KeyboardInterrupt if the child was interrupted, SystemExit(143) if it was
     terminated, UserError if it failed; the child has printed why.
     """
     command = [sys.executable, "-m", "lit_faces", *arguments]
-    child = subprocess.Popen(command, env={**os.environ, _PARENT: str(os.getpid())})
+    child = subprocess.Popen(command, env={**os.environ, **(environment or {}), _PARENT: str(os.getpid())})
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         child.send_signal(number)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
@@ -14,6 +15,9 @@ from pytorch_lightning.loggers import WandbLogger
 from lit_faces.errors import UserError
 from lit_faces.files import write_text
 from lit_faces.methods.base import read_checkpoint
+
+# What to say in place of --trainer.default_root_dir: a verb that runs another one has an option of its own for the folder.
+FOLDER_OPTION = "LIT_FACES_FOLDER_OPTION"
 
 # What may differ between two sittings of one run: where it runs, what it prints, how long it goes on, how it is evaluated.
 _FREE = {
@@ -45,6 +49,7 @@ class RunFolder:
 
     path: Path
     _lock: IO[str] | None = None
+    _made: tuple[Path, ...] = ()
 
     @property
     def checkpoint(self) -> Path:
@@ -79,9 +84,16 @@ class RunFolder:
         return cls(Path(trainer.default_root_dir))
 
     def close(self) -> None:
-        """Let other processes train in it."""
-        if self._lock is not None:
-            self._lock.close()
+        """Let other processes train in it; of a run that never began, leave nothing."""
+        if self._lock is None:
+            return
+        if not self.config.exists():
+            (self.path / ".lock").unlink(missing_ok=True)
+            logs = self.path / "logs"
+            for folder in (*logs.glob("version_*"), logs, *self._made):
+                with suppress(OSError):  # It holds something, or is not there.
+                    folder.rmdir()
+        self._lock.close()
 
     def open(self, config: dict[str, Any]) -> None:
         """Take the folder for training, and remove what a killed process left half-written in it.
@@ -90,12 +102,19 @@ class RunFolder:
         """
         if int(os.environ.get("LOCAL_RANK", 0)) > 0:
             return
+        made = tuple(folder for folder in (self.path, *self.path.parents) if not folder.exists())
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("a")
+        lock = (self.path / ".lock").open("a")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"another process is training in {self.path}: wait for it or stop it") from error
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Not one that a process which left nothing has removed meanwhile.
+            held = os.path.samestat(os.fstat(lock.fileno()), (self.path / ".lock").stat())
+        except (BlockingIOError, FileNotFoundError):
+            held = False
+        if not held:
+            lock.close()
+            raise UserError(f"another process is training in {self.path}: wait for it or stop it")
+        self._lock, self._made = lock, made
         # What a process that was killed while it wrote has left: nobody else writes here now.
         for leftover in self.path.rglob(".*.tmp"):
             leftover.unlink()
@@ -110,7 +129,7 @@ class RunFolder:
             if changed:
                 raise UserError(
                     f"{self.path} holds a run with another config ({'; '.join(changed)}): "
-                    "give another --trainer.default_root_dir, or remove the folder"
+                    f"give another {_folder_option()}, or remove the folder"
                 )
 
     def refuse_fewer_epochs(self, epochs: int | None) -> None:
@@ -119,8 +138,12 @@ class RunFolder:
         if epochs is not None and 0 <= epochs < trained:
             raise UserError(
                 f"{self.path} has been trained for {trained} epochs, more than --trainer.max_epochs={epochs}: "
-                "ask for more, or give another --trainer.default_root_dir"
+                f"ask for more, or give another {_folder_option()}"
             )
+
+
+def _folder_option() -> str:
+    return os.environ.get(FOLDER_OPTION, "--trainer.default_root_dir")
 
 
 def _is_free(key: str) -> bool:
@@ -139,17 +162,24 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 class SaveRunConfig(SaveConfigCallback):
     """Writes `config.yaml` into the run's folder once training is about to start, and merges it into W&B's config.
 
-    `text` is the config as it was given, without what the folder adds to it.
+    `text` is the config as it was given, without what the folder adds to it. Data, networks and checkpoint have been accepted
+    by then: what is refused leaves the folder as it was.
     """
 
     def __init__(self, *args: Any, text: str, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "save_to_log_dir": False})
         self.text = text
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Nothing yet."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Rank zero writes."""
+        if trainer.is_global_zero:
+            self.save_config(trainer, pl_module, "fit")
+
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Rank zero's part."""
-        if stage != "fit":
-            return
         write_text(Path(trainer.default_root_dir) / "config.yaml", self.text)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

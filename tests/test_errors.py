@@ -53,6 +53,12 @@ def test_a_config_with_a_wrong_key_is_refused(error_line, tmp_path):
     assert_has(error_line(["fit", "--config", str(file)]), "config")
 
 
+def test_more_processes_than_cores_are_refused(error_line, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    line = error_line([*options("fit", "CMMA", tmp_path), "--trainer.devices", "3"])
+    assert_has(line, "--trainer.devices must be from 1 to 2, the number of processor cores here, got 3")
+
+
 def test_nothing_can_be_tested_before_it_is_trained(error_line, tmp_path):
     line = error_line(options("test", "CMMA", tmp_path))
     assert_has(line, r"no checkpoint at .*last\.ckpt: run `lit-faces fit`")
@@ -184,3 +190,69 @@ def test_an_unknown_class_is_answered_with_the_known_ones(key, known, error_line
     line = error_line(["fit", "--model=CMMA", "--data=Synthetic", f"--{key}=Nonsense"])
     assert line.startswith(f"--{key}: there is no class 'Nonsense': use one of ")
     assert known in line
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["--seed_everything", "-1"],
+            "seed_everything must be a whole number from 0 to 4294967295, so that the run can ",
+        ),
+        (
+            ["--data.subset", "Foo"],
+            "--data.subset must be one of all, Glasses, FacialHair, GlassesFacialHair, HeavyMakeup, ",
+        ),
+        (["--model.posterior", "yx"], "--model.posterior must be one of x, xy, got 'yx'"),
+        (["--edits.mean_over", "all"], "--edits.mean_over must be one of edits, images, got 'all'"),
+    ],
+)
+def test_a_value_out_of_its_range_is_told_by_its_key_alone(words, line, error_line, tmp_path):
+    assert error_line([*options("fit", "CMMA", tmp_path), *words]).startswith(line)
+
+
+EARLY = {
+    "no data": ["--data", "LFW", "--data.root", "nowhere"],
+    "a wrong pair": ["--data.size", "20"],
+    "too few images": ["--data.batch_size", "17"],
+    "no checkpoint": ["--ckpt_path", "nowhere.ckpt"],
+}
+
+
+@pytest.mark.parametrize("what", EARLY)
+def test_what_is_refused_before_training_leaves_nothing(what, error_line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = [*options("fit", "CMMA", tmp_path / "deep" / "run"), "--trainer.max_epochs", "1", *EARLY[what]]
+    if what == "no data":
+        del whole[whole.index("--data") : whole.index("--trainer.default_root_dir")]
+    error_line(whole)
+    assert [*tmp_path.iterdir()] == []
+    (tmp_path / "deep" / "run").mkdir(parents=True)
+    error_line(whole)
+    assert [*(tmp_path / "deep").rglob("*")] == [tmp_path / "deep" / "run"]
+
+
+def test_a_foreign_checkpoint_leaves_the_folder_as_it_was(trained, error_line, tmp_path):
+    checkpoint = str(trained / "checkpoints" / "last.ckpt")
+    line = error_line(
+        [*options("fit", "CVAE", tmp_path / "new"), "--trainer.max_epochs", "1", "--ckpt_path", checkpoint]
+    )
+    assert line.startswith(f"{checkpoint} is of CMMA, not of CVAE: give the --ckpt_path of a CVAE, or --model=CMMA")
+    assert not (tmp_path / "new").exists()
+    # With other epochs, which would be written into the config.
+    other = tmp_path / "other"
+    config = trained / "config.yaml"
+    before = config.read_bytes()
+    foreign = torch.load(checkpoint, weights_only=True)
+    foreign["lit_faces"]["arguments"]["latent_dim"] = 4
+    torch.save(foreign, other)
+    line = error_line([*longer(trained), "--ckpt_path", str(other)])
+    assert line.startswith(f"{other} was trained with other arguments (latent_dim: 4 -> 3): give those")
+    assert config.read_bytes() == before
+
+
+def test_a_verb_that_runs_others_has_its_own_option_for_the_folder(trained, error_line, monkeypatch):
+    changed = [*longer(trained), "--model.learning_rate", "0.5"]
+    assert "give another --trainer.default_root_dir, or remove the folder" in error_line(changed)
+    monkeypatch.setenv("LIT_FACES_FOLDER_OPTION", "--runs FOLDER")
+    assert "give another --runs FOLDER, or remove the folder" in error_line(changed)

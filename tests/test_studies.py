@@ -1,18 +1,24 @@
 """Studies: options, plans, claims, reports, and the whole of `reproduce` in the smoke profile."""
 
 import json
+import os
 import re
+import shutil
+import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
 from lit_faces.__main__ import main
+from lit_faces.errors import UserError
 from lit_faces.studies.claims import interval, judge
 from lit_faces.studies.collect import PerImage, Results
 from lit_faces.studies.figures import FIGURES
-from lit_faces.studies.plan import plan
+from lit_faces.studies.plan import Run, plan, reported
 from lit_faces.studies.publish import readme_table, with_table
 from lit_faces.studies.study import Options, read_study
 
@@ -100,6 +106,61 @@ def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> Non
     assert len({run.folder.path for run in runs}) == len(runs)
 
 
+def make(run: Run) -> None:
+    run.folder.path.mkdir(parents=True)
+    (run.folder.path / "plan.json").write_text(json.dumps(run.plan))
+    run.folder.record.write_text("{}")
+
+
+def test_a_report_keeps_what_was_made_before_with_the_same_seeds_and_data(tmp_path: Path) -> None:
+    study, options = read_study("csvae"), Options(runs=tmp_path, seeds=(0, 1), methods=("csvae",))
+    edits = {"judge": "edits.yaml", "judge_tfd": "edits_tfd.yaml", "judge_facialhair": "edits_facialhair.yaml"}
+    for name in edits.values():
+        path = tmp_path / "csvae" / options.label / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for run in plan(study, replace(options, methods=("vae", "vae_tfd"))):
+        make(run)
+    for run in plan(study, replace(options, methods=("condvae",), seeds=(0, 2))):
+        if not run.is_judge:
+            make(run)
+    runs = [(run.name, run.seed) for run in reported(study, options) if not run.is_judge]
+    assert runs == [(name, seed) for seed in (0, 1) for name in ("vae", "csvae", "vae_tfd")]
+    # With the real TFD the drawn faces' record is of other data.
+    real = replace(options, stand_ins={"CelebA": "Synthetic"})
+    assert {run.name for run in reported(study, real) if not run.is_judge} == {"vae", "csvae"}
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        ({"text": "x", "runs": ["nobody"]}, "a difference names the run 'nobody'"),
+        ({"text": "x", "runs": "cmma"}, "is not a study: a difference is a sentence, or {text: "),
+        ({"text": "x", "run": ["cmma"]}, "is not a study: 'runs'"),
+    ],
+)
+def test_a_wrong_difference_is_named(
+    difference: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    path = tmp_path / "experiments/cmma/study.yaml"
+    values = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**values, "differences": [difference]}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_study("cmma")
+
+
+def test_a_terminated_study_says_that_it_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lit_faces.studies.plan.execute", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["reproduce", "cmma", "--data", "Synthetic", "--runs", str(tmp_path)]) == 143
+    assert capsys.readouterr().err == "lit-faces: terminated; the same command resumes where it stopped\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -108,7 +169,8 @@ def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> Non
         (["cmma", "--seeds", "a"], "--seeds must be whole numbers"),
         (["cmma", "--data", "MNIST"], "--data must be LFW or Synthetic"),
         (["cmma", "--methods", "gan", "--data", "Synthetic"], "cmma has no method gan"),
-        (["cmma", "--devices", "0"], "--devices and --epochs must be at least 1"),
+        (["cmma", "--devices", "0"], "--devices must be from 1 to "),
+        (["cmma", "--epochs", "0"], "--epochs must be at least 1, got 0"),
         (["cmma", "--seeds", "1,1"], "--seeds must be different numbers"),
         (["cmma", "--seeds", "99999999999"], "--seeds must be different numbers from 0 to 4294967295"),
         (["cmma", "--epochs", "many"], "invalid int value: 'many'"),

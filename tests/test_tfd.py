@@ -249,3 +249,15 @@ def test_bad_folds_and_thresholds_are_named(tmp_path):
 def test_a_bad_size_is_named():
     with pytest.raises(UserError, match=r"data\.size must be at least 8, got 4"):
         TFD(size=4)
+
+
+def test_the_list_says_where_the_file_is_and_who_licenses_it(tmp_path, capsys):
+    from lit_faces.__main__ import main
+
+    assert main(["data", "list", "--root", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.partition("tfd: ")[2]
+    assert said.startswith(f"looked in {tmp_path / 'tfd'} and {tmp_path}\n  file        not found")
+    assert "licence     from its authors (University of Toronto)" in said
+    (tmp_path / "TFD_48x48.mat").touch()
+    assert main(["data", "list", "--root", str(tmp_path)]) == 0
+    assert f"  file        {tmp_path / 'TFD_48x48.mat'}\n" in capsys.readouterr().out

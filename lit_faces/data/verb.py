@@ -34,11 +34,13 @@ def run(arguments: argparse.Namespace) -> None:
     from lit_faces.data.sources import data_root
     from lit_faces.data.verb_celeba import list_celeba, prepare_celeba
     from lit_faces.data.verb_lfw import list_lfw, prepare_lfw
+    from lit_faces.data.verb_tfd import list_tfd
 
     root = data_root(arguments.root)
     if arguments.data_verb == "list":
         list_lfw(root)
         list_celeba(root)
+        list_tfd(root)
     elif arguments.dataset == "lfw":
         prepare_lfw(root, arguments.sources, arguments.images_url, arguments.attributes_url)
     elif arguments.images_url or arguments.attributes_url:

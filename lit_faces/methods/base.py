@@ -64,6 +64,13 @@ class Method(LightningModule):
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
 
+    def on_validation_epoch_start(self) -> None:
+        """Validate the network that the checkpoint will hold, which is the first rank's."""
+        if self.trainer.world_size > 1:
+            # Since its last step each rank has had running statistics of its own.
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Nothing of its own: callbacks evaluate."""
 
@@ -92,11 +99,13 @@ class Method(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another method, of other arguments or of other data."""
-        about = _about(checkpoint, "this file")
+        path = getattr(self._trainer, "ckpt_path", None) or "the checkpoint"
+        about = _about(checkpoint, path)
         data = DataSpec.from_dict(about["data"])
         if about["method"] != type(self).__name__:
             raise UserError(
-                f"the checkpoint is of {about['method']}, not of {type(self).__name__}: give the one of this run"
+                f"{path} is of {about['method']}, not of {type(self).__name__}: give the --ckpt_path of a "
+                f"{type(self).__name__}, or --model={about['method']}"
             )
         if (data.name, data.attributes, data.image_shape) != (
             self.spec.name,
@@ -104,18 +113,22 @@ class Method(LightningModule):
             self.spec.image_shape,
         ):
             raise UserError(
-                f"the checkpoint was trained on {data.name} ({len(data.attributes)} attributes, images {data.image_shape}), "
-                f"the data is {self.spec.name} ({len(self.spec.attributes)}, {self.spec.image_shape})"
+                f"{path} was trained on {data.name} ({len(data.attributes)} attributes, images {data.image_shape}), "
+                f"the data is {self.spec.name} ({len(self.spec.attributes)}, {self.spec.image_shape}): give the --data and "
+                "--data.size that it was trained with, or another --ckpt_path"
             )
         if about["arguments"] != self.arguments:
             theirs, ours = about["arguments"], self.arguments
             differ = [f"{k}: {theirs.get(k)!r} -> {ours.get(k)!r}" for k in ours if theirs.get(k) != ours[k]]
-            raise UserError(f"the checkpoint was trained with other arguments ({'; '.join(differ)})")
+            raise UserError(
+                f"{path} was trained with other arguments ({'; '.join(differ)}): give those that it was trained with, or "
+                "another --ckpt_path"
+            )
 
 
 def _about(checkpoint: Any, path: object) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or "lit_faces" not in checkpoint:
-        raise UserError(f"{path} is not a lit_faces checkpoint")
+        raise UserError(f"{path} is not a lit_faces checkpoint: name one that `lit-faces fit` wrote")
     about: dict[str, Any] = checkpoint["lit_faces"]
     return about
 
@@ -123,12 +136,14 @@ def _about(checkpoint: Any, path: object) -> dict[str, Any]:
 def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Read a checkpoint without executing anything in it. Raises UserError if it is missing, damaged or something else."""
     if not path.is_file():
-        raise UserError(f"there is no checkpoint at {path}")
+        raise UserError(f"there is no checkpoint at {path}: name one that `lit-faces fit` wrote")
     try:
         checkpoint = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
         # torch names a dozen exceptions for the many ways in which a file is no checkpoint.
-        raise UserError(f"{path} cannot be read as a checkpoint: it is damaged or something else") from error
+        raise UserError(
+            f"{path} cannot be read as a checkpoint, it is damaged or something else: name another, or remove it and train again"
+        ) from error
     _about(checkpoint, path)
     return dict(checkpoint)
 

@@ -158,12 +158,9 @@ class LabelledVAE(Method):
         return optimisers, [torch.optim.lr_scheduler.MultiStepLR(o, milestones, self.gamma) for o in optimisers]
 
     def on_validation_epoch_start(self) -> None:
-        """Start the sums of the class means anew, on the network that the checkpoint will hold."""
+        """Start the sums of the class means anew."""
+        super().on_validation_epoch_start()
         self._sums: Tensor | None = None
-        if self.trainer.world_size > 1:
-            # Since its last step each rank has had running statistics of its own; the checkpoint has the first one's.
-            for buffer in self.buffers():
-                torch.distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the class means."""

@@ -4,13 +4,13 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lit_faces.files import write_json, write_text
 from lit_faces.processes import run_verb
-from lit_faces.run_folder import RunFolder
+from lit_faces.run_folder import FOLDER_OPTION, RunFolder
 from lit_faces.studies.study import Options, Study
 
 
@@ -48,6 +48,22 @@ def plan(study: Study, options: Options) -> list[Run]:
     return [*judges, *(_run(study, options, name, study.runs[name], seed) for seed in options.seeds for name in names)]
 
 
+def reported(study: Study, options: Options) -> list[Run]:
+    """The plan of a report: of what was asked for, and of every other method that has been made with each of the seeds."""
+    asked = study.chosen(options.profile, options.methods)
+
+    def made(name: str) -> bool:
+        return all(_is_made(_run(study, options, name, study.runs[name], seed)) for seed in options.seeds)
+
+    return plan(study, replace(options, methods=tuple(name for name in study.runs if name in asked or made(name))))
+
+
+def _is_made(run: Run) -> bool:
+    """Whether it has been done, on these data."""
+    done = run.folder.path / "plan.json"
+    return done.exists() and run.folder.record.exists() and f"--data={run.data}" in json.loads(done.read_text())["fit"]
+
+
 def root_of(study: Study, options: Options) -> Path:
     """Folder of all runs of a study with these options."""
     return options.runs / study.name / options.label
@@ -57,8 +73,11 @@ def _run(study: Study, options: Options, name: str, config: tuple[str, ...], see
     root, is_judge = root_of(study, options), name in study.judges
     folder = RunFolder(root / (name if is_judge else f"{name}-seed{seed}"))
     own = [study.folder / part for part in config]
-    # What a study needs beyond the profile stands in its folder in PROFILE.yaml, what a config needs in CONFIG.PROFILE.yaml.
-    beside = [study.folder / f"{options.profile}.yaml", *(p.with_suffix(f".{options.profile}.yaml") for p in own)]
+    # What a study's methods need beyond the profile stands in its folder in PROFILE.yaml, what a config needs in
+    # CONFIG.PROFILE.yaml.
+    beside = [p.with_suffix(f".{options.profile}.yaml") for p in own]
+    if not is_judge:
+        beside.insert(0, study.folder / f"{options.profile}.yaml")
     configs = [*own, study.profile(options.profile), *(path for path in beside if path.is_file())]
     judge = None if is_judge else study.judge_of(name)
     if judge is not None:
@@ -91,7 +110,7 @@ def execute(study: Study, options: Options, runs: list[Run]) -> None:
             continue
         for command in _commands(run):
             print(f"{title}: lit-faces {shlex.join(command)}", flush=True)
-            run_verb(command)
+            run_verb(command, {FOLDER_OPTION: "--runs FOLDER"})
         write_json(done, run.plan)
 
 

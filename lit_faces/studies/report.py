@@ -14,12 +14,13 @@ from lit_faces.studies.collect import Results, collect, rows_of
 from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import write_table
-from lit_faces.studies.plan import plan
+from lit_faces.studies.plan import reported
 from lit_faces.studies.study import Options, Study
 from lit_faces.studies.tables import (
     claims_table,
     data_words,
     differences,
+    for_readers,
     measured_tables,
     published_tables,
     text_table,
@@ -31,7 +32,7 @@ def write_report(study: Study, options: Options) -> str:
 
     Raises UserError if a record is missing.
     """
-    runs = plan(study, options)
+    runs = reported(study, options)
     results = collect(study, runs)
     folder = options.reports / study.name / options.label
     context = Context(study, runs, results, folder)
@@ -64,12 +65,13 @@ def write_report(study: Study, options: Options) -> str:
     for path in [*folder.glob("*.png"), *folder.glob("*.csv")]:
         if path.stem not in made:
             path.unlink()
+    claims = claims_table(study, results, judgements)
     page = {
-        "title": f"{study.title}: {options.profile} profile on {data_words(options)}",
+        "title": f"{study.title} ({options.profile} profile, {data_words(options)})",
         "paper": study.paper,
-        "tables": tables,
+        "tables": [for_readers(table) for table in tables],
         "judgements": judgements,
-        "claims": claims_table(judgements),
+        "claims": claims,
         "pictures": [(path.name, path.stem.replace("_", " "), path.with_suffix(".csv").name) for path in pictures],
         "differences": differences(study, options, context),
         "provenance": provenance,
@@ -85,7 +87,7 @@ def write_report(study: Study, options: Options) -> str:
         write_text(folder / name, environment_.get_template(template).render(page))
     published = {table.name for table in study.tables}
     printed = [text_table(table) for table in tables if table.name in published]
-    return "\n\n".join([*printed, text_table(claims_table(judgements)), f"report: {folder / 'index.html'}"])
+    return "\n\n".join([*printed, text_table(claims), f"report: {folder / 'index.html'}"])
 
 
 def _provenance(results: Results) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def _provenance(results: Results) -> dict[str, Any]:
             "training_minutes": round(record["training"]["seconds"] / 60, 1),
             "sittings": record["training"]["sittings"],
             "training_precision": record["training"]["precision"],
-            "device": f"{record['training']['processor']}, {record['training']['threads']} threads"
+            "device": f"{record['training']['processor']}, {_threads(record['training']['threads'])}"
             if record["training"]["accelerator"] == "none"
             else record["training"]["accelerator"],
             "evaluation_minutes": round(record["evaluation"]["seconds"] / 60, 1),
@@ -107,6 +109,10 @@ def _provenance(results: Results) -> dict[str, Any]:
         for seed, record in by_seed.items()
     }
     return {"runs": runs, "report": environment()}
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 @torch.no_grad()

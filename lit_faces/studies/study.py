@@ -47,10 +47,26 @@ class Claim:
     rises: dict[str, str] | None = None
     equal: dict[str, Any] | None = None
 
+    @property
+    def metric(self) -> str:
+        """What it is judged by, the first if there are several."""
+        named = [order.metric for order in self.orders]
+        named += [self.rises["to"]] if self.rises else []
+        named += [self.equal["metric"]] if self.equal else []
+        return next(iter(named), "")
+
     def runs(self) -> list[str]:
         """Every run that it speaks of."""
         named = [run for order in self.orders for run in (order.better, *order.worse)]
         return [*named, *([self.rises["run"]] if self.rises else []), *(self.equal["runs"] if self.equal else [])]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A sentence on where we differ from the paper; with `runs`, of these alone."""
+
+    text: str
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class Study:
     edits: dict[str, dict[str, list[str]]]
     figures: dict[str, Any]
     claims: tuple[Claim, ...]
-    differences: list[str]
+    differences: tuple[Difference, ...]
     in_profile: dict[str, list[str]] = field(default_factory=dict)
 
     def published(self, run: str, metric: str) -> float | None:
@@ -152,15 +168,19 @@ def read_study(name: str) -> Study:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
         claims = tuple(_claim(claim) for claim in values.pop("claims"))
         tables = tuple(_table(table) for table in values.pop("tables"))
+        differs = tuple(_difference(difference) for difference in values.pop("differences"))
         runs, judges = (_configs(values.pop(key)) for key in ("runs", "judges"))
-        study = Study(name=name, folder=folder, tables=tables, claims=claims, runs=runs, judges=judges, **values)
+        values |= {"runs": runs, "judges": judges}
+        study = Study(name=name, folder=folder, tables=tables, claims=claims, differences=differs, **values)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not a study: {error}") from error
-    for run in (run for claim in study.claims for run in claim.runs()):
+    named = [("claim", run) for claim in study.claims for run in claim.runs()]
+    named += [("difference", run) for difference in study.differences for run in difference.runs]
+    for what, run in named:
         if run not in study.runs:
-            raise UserError(f"{path}: a claim names the run {run!r}, which is not among {', '.join(study.runs)}")
+            raise UserError(f"{path}: a {what} names the run {run!r}, which is not among {', '.join(study.runs)}")
     return study
 
 
@@ -178,6 +198,15 @@ def _table(described: dict[str, Any]) -> Table:
     columns = described.pop("columns")
     published = {run: dict(zip(columns, row, strict=True)) for run, row in described.pop("published").items()}
     return Table(columns=columns, published=published, **described)
+
+
+def _difference(described: str | dict[str, Any]) -> Difference:
+    """A sentence, or its `text` and the `runs` that it speaks of."""
+    if isinstance(described, str):
+        return Difference(described)
+    if not isinstance(described["runs"], list) or not isinstance(described["text"], str):
+        raise TypeError("a difference is a sentence, or {text: a sentence, runs: [names]}")
+    return Difference(**{**described, "runs": tuple(described["runs"])})
 
 
 def _claim(described: dict[str, Any]) -> Claim:

@@ -1,12 +1,13 @@
 """The tables of a report, and what it says of its differences from the paper."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from lit_faces.studies.claims import Judgement
 from lit_faces.studies.collect import Results, Row
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.study import Options, Study
+from lit_faces.studies.words import metric_words, settings_words
 
 # What is measured of every method beyond the paper's tables, where it applies.
 _BEYOND = (
@@ -34,14 +35,23 @@ _OF_EDITS = (
 )
 
 
+# An edit's first metric, which every method that can be judged has.
+_RATE = "unedited_rate/"
+# What a judge decides, by the beginnings of the metrics' names.
+_JUDGED = ("edit_", "generation_", "unedited_rate", "unedited_hit")
+# Below this balanced accuracy a judge hardly does better than one that guesses, which has 0.5.
+_NEAR_CHANCE = 0.6
+
+
 @dataclass(frozen=True)
 class Cells:
-    """A table as it is printed: the name of its file, a title, a header and rows of text."""
+    """A table as it is printed: the name of its file, a title, a header and rows of text, and what to know before reading it."""
 
     name: str
     title: str
     header: list[str]
     rows: list[list[str]]
+    note: str = ""
 
 
 def data_words(options: Options) -> str:
@@ -90,20 +100,45 @@ def published_tables(study: Study, results: Results) -> list[Cells]:
             line = [run, *(text for row in found for text in (_number(row), _published(row)))]
             # Columns of one table may be of different images.
             line += [" / ".join(dict.fromkeys(f"{row.n:,}" for row in present)), str(len(present[0].seeds))]
-            how = ", ".join(f"{key} {_plain(value)}" for key, value in present[0].settings.items())
-            rows.append([*line, *([how] if one else [])])
-        cells += [Cells(table.name, table.title, header, rows)] if rows else []
+            rows.append([*line, *([_how(present[0])] if one else [])])
+        note = judges_note(study, results, [row[0] for row in rows], table.columns.values())
+        cells += [Cells(table.name, table.title, header, rows, note)] if rows else []
     return cells
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, dict):
-        return "; ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return f"[{', '.join(_plain(inner) for inner in value)}]"
-    return str(value)
+def _how(row: Row) -> str:
+    # An interval is that of one seed: of several the spread is told instead.
+    several = len(row.seeds) > 1
+    return settings_words({k: v for k, v in row.settings.items() if not (several and k.startswith("wilson"))})
+
+
+def judges_note(study: Study, results: Results, runs: Iterable[str], metrics: Iterable[str]) -> str:
+    """What to say of judges near chance, if any of the metrics is theirs to decide; nothing if they are good."""
+    if not any(metric.startswith(_JUDGED) for metric in metrics):
+        return ""
+    judged: dict[str, list[str]] = {}
+    for run in dict.fromkeys(runs):
+        if run in study.runs and (weak := _weakness(study, results, run)):
+            judged.setdefault(weak, []).append(run)
+    found = "; ".join(f"{weak} (judge of {', '.join(names)})" for weak, names in judged.items())
+    return found and f"A judge is near chance, so what it sees means nothing. Balanced accuracy: {found}."
+
+
+def _weakness(study: Study, results: Results, run: str) -> str:
+    """The balanced accuracies near chance of a run's judge, on what its edits are judged by."""
+    edits = [row.metric.partition("/")[2] for row in results.rows if row.run == run and row.metric.startswith(_RATE)]
+    names = dict.fromkeys(_judged_attribute(study, edit) for edit in edits)
+    rows = [results.row(study.judge_of(run) or "", f"balanced_accuracy/{name}") for name in names]
+    return ", ".join(
+        f"{row.value:.2f} on {name.replace('_', ' ')}"
+        for name, row in zip(names, rows, strict=True)
+        if row is not None and row.value < _NEAR_CHANCE
+    )
+
+
+def _judged_attribute(study: Study, edit: str) -> str:
+    described = study.edits.get(edit, {})
+    return next(iter(described.get("set", []) or described.get("reset", [])), edit.removeprefix("No "))
 
 
 def measured_tables(study: Study, results: Results) -> list[Cells]:
@@ -114,7 +149,8 @@ def measured_tables(study: Study, results: Results) -> list[Cells]:
     metrics = [metric for metric in _BEYOND if metric in units and metric not in published]
     lines = [[name, *(_number(results.row(name, metric)) for metric in metrics)] for name in names]
     header = ["model", *(f"{metric.replace('_', ' ')} ({units[metric]})" for metric in metrics)]
-    cells = [Cells("measured", "Beyond the paper's tables", header, lines)] if metrics else []
+    note = judges_note(study, results, names, metrics)
+    cells = [Cells("measured", "Beyond the paper's tables", header, lines, note)] if metrics else []
     for judge in study.judges:
         table = _edits_table(study, results, judge, [name for name in study.runs if study.judge_of(name) == judge])
         cells += [table] if table.rows else []
@@ -123,16 +159,10 @@ def measured_tables(study: Study, results: Results) -> list[Cells]:
 
 def _edits_table(study: Study, results: Results, judge: str, runs: list[str]) -> Cells:
     rows, metrics = [], {row.metric for row in results.rows if row.run in runs}
-    runs = [
-        name
-        for name in runs
-        if any(row.run == name and row.metric.startswith("unedited_rate/") for row in results.rows)
-    ]
-    edits = dict.fromkeys(metric.partition("/")[2] for metric in sorted(metrics) if metric.startswith("unedited_rate/"))
+    runs = [name for name in runs if any(row.run == name and row.metric.startswith(_RATE) for row in results.rows)]
+    edits = dict.fromkeys(metric.partition("/")[2] for metric in sorted(metrics) if metric.startswith(_RATE))
     for edit in [*(e for e in study.edits if e in edits), *(e for e in edits if e not in study.edits)]:
-        described = study.edits.get(edit, {})
-        judged = next(iter(described.get("set", []) or described.get("reset", [])), edit.removeprefix("No "))
-        own = results.row(judge, f"balanced_accuracy/{judged}")
+        own = results.row(judge, f"balanced_accuracy/{_judged_attribute(study, edit)}")
         for kind in _OF_EDITS:
             found = [results.row(name, f"{kind}/{edit}") for name in runs]
             if any(found):
@@ -141,18 +171,33 @@ def _edits_table(study: Study, results: Results, judge: str, runs: list[str]) ->
     header = ["edit", "metric", *runs, "judge's balanced accuracy", "n"]
     of = "" if len(study.judges) == 1 else f" ({', '.join(runs)})"
     name = judge.replace("judge", "edits")
-    return Cells(name, f"What the judge sees in test faces that lack the attribute{of}", header, rows)
+    title = f"What the judge sees in test faces that lack the attribute{of}"
+    return Cells(name, title, header, rows, judges_note(study, results, runs, _OF_EDITS))
 
 
-def claims_table(judgements: list[Judgement]) -> Cells:
+def for_readers(table: Cells) -> Cells:
+    """The table with words for the names of metrics, which its file keeps."""
+    words = {metric.replace("_", " "): metric_words(metric) for metric in _BEYOND}
+    header = []
+    for cell in table.header:
+        name, bracket, unit = cell.partition(" (")
+        header.append(words.get(name, name) + bracket + unit)
+    place = table.header.index("metric") if "metric" in table.header else None
+    rows = [[words.get(cell, cell) if i == place else cell for i, cell in enumerate(row)] for row in table.rows]
+    return replace(table, header=header, rows=rows)
+
+
+def claims_table(study: Study, results: Results, judgements: list[Judgement]) -> Cells:
     """Verdicts with their evidence."""
+    by_judge = [claim for claim in study.claims if claim.metric.startswith(_JUDGED)]
+    note = judges_note(study, results, [run for claim in by_judge for run in claim.runs()], _JUDGED)
     rows = []
     for judgement in judgements:
         evidence = "; ".join(
             f"{e['of']}: {e['mean']:,.3g} [{e['low']:,.3g}, {e['high']:,.3g}]" for e in judgement.evidence
         )
         rows.append([judgement.claim, judgement.verdict, evidence or "-"])
-    return Cells("claims", "The paper's claims", ["claim", "verdict", "mean difference [95 % interval]"], rows)
+    return Cells("claims", "The paper's claims", ["claim", "verdict", "mean difference [95 % interval]"], rows, note)
 
 
 def text_table(table: Cells) -> str:
@@ -160,7 +205,8 @@ def text_table(table: Cells) -> str:
     lines = [table.header, *table.rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(table.header))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([table.title, text[0], "  ".join("-" * width for width in widths), *text[1:]])
+    title = [table.title, *([table.note] if table.note else [])]
+    return "\n".join([*title, text[0], "  ".join("-" * width for width in widths), *text[1:]])
 
 
 def differences(study: Study, options: Options, context: Context) -> list[str]:
@@ -196,4 +242,5 @@ def differences(study: Study, options: Options, context: Context) -> list[str]:
         said.append(
             f"The attributes are the signs of the published scores ({source['file']}); the paper's are real-valued."
         )
-    return [*said, *study.differences]
+    made = {run.name for run in context.runs}
+    return [*said, *(d.text for d in study.differences if not d.runs or made & {*d.runs})]

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 from lit_faces.arguments import Parser
 from lit_faces.errors import UserError
+from lit_faces.processes import check_devices, exit_when_terminated
 
 if TYPE_CHECKING:
     from lit_faces.studies.study import Options, Study
+
+
+_METHODS = "methods, separated by commas (default: all of the study); the report keeps those made before"
 
 
 def _parser(verb: str, description: str) -> argparse.ArgumentParser:
@@ -23,7 +27,7 @@ def _parser(verb: str, description: str) -> argparse.ArgumentParser:
         help="the paper's data or Synthetic (default: the paper's if they are there, else Synthetic)",
     )
     parser.add_argument("--seeds", default="0", help="seeds, separated by commas (default: %(default)s)")
-    parser.add_argument("--methods", default="", help="methods, separated by commas (default: all of the study)")
+    parser.add_argument("--methods", default="", help=_METHODS)
     parser.add_argument("--devices", type=int, default=1, help="processes, one a device (default: %(default)s)")
     parser.add_argument("--epochs", type=int, help="epochs of each method (default: what the profile says)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: %(default)s)")
@@ -42,8 +46,9 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
         seeds = tuple(int(seed) for seed in parsed.seeds.split(","))
     except ValueError as error:
         raise UserError(f"--seeds must be whole numbers separated by commas, got {parsed.seeds!r}") from error
-    if parsed.devices < 1 or (parsed.epochs is not None and parsed.epochs < 1):
-        raise UserError("--devices and --epochs must be at least 1")
+    if parsed.epochs is not None and parsed.epochs < 1:
+        raise UserError(f"--epochs must be at least 1, got {parsed.epochs}")
+    check_devices("--devices", parsed.devices)
     if min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds must be different numbers from 0 to 4294967295, got {parsed.seeds!r}")
     methods = tuple(name for name in parsed.methods.split(",") if name)
@@ -65,8 +70,9 @@ def reproduce(arguments: Sequence[str]) -> None:
     study, options = _options(_parser("reproduce", description).parse_args(arguments))
     from lit_faces.studies.plan import execute, plan
 
-    execute(study, options, plan(study, options))
-    _report(study, options)
+    with exit_when_terminated():
+        execute(study, options, plan(study, options))
+        _report(study, options)
 
 
 def report(arguments: Sequence[str]) -> None:

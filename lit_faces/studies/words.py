@@ -1,0 +1,56 @@
+"""Metrics and settings in words for readers; records, results and CSVs keep their names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_METRICS = {
+    "elbo": "lower bound",
+    "log_likelihood": "reconstruction term of the bound",
+    "kl": "divergence term of the bound",
+    "iwae": "importance-weighted bound",
+    "parzen_log_likelihood": "Parzen log-likelihood",
+    "pixels_at_variance_floor": "pixels at the variance floor",
+    "nearest_sample_rms": "distance to the nearest sample",
+    "reconstruction_mse": "reconstruction error",
+    "leakage": "leakage: labels told from the code z",
+    "unedited_rate": "attribute seen without the edit",
+    "edit_accuracy": "edit accuracy: attribute seen after the edit",
+    "edit_change_in_others": "change of the other attributes",
+    "generation_accuracy": "attribute seen in generated faces",
+    "counterfactual_mse": "error of the edit against the true face",
+    "unedited_mse": "the same error without the edit",
+}
+
+
+def metric_words(metric: str) -> str:
+    """A metric as a reader calls it."""
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
+def settings_words(settings: Mapping[str, Any]) -> str:
+    """How a number was made, from a measurement's settings."""
+    left = dict(settings)
+    words = []
+    if "wilson_low" in left:
+        words.append(f"95 % interval {left.pop('wilson_low'):.3f} to {left.pop('wilson_high'):.3f} (Wilson)")
+    if "mean_over" in left:
+        words.append(f"mean over the {left.pop('mean_over')}")
+    if left.pop("width_on_edge_of_grid", False):
+        words.append("the width is at the edge of its grid")
+    clamp = left.pop("clamp", {})
+    words += [f"{_spaced(key)} clamped to {low:g} to {high:g}" for key, (low, high) in clamp.items()]
+    return ", ".join([*(f"{_spaced(key)} {_plain(value)}" for key, value in left.items()), *words])
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ").replace("log variance", "log-variance")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return f"[{', '.join(_plain(inner) for inner in value)}]"
+    return str(value)
