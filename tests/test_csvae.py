@@ -68,10 +68,13 @@ def test_clouds_of_one_point_have_that_point_alone():
 def test_candidates_are_a_style_for_every_label(dim, search, count, data, batch):
     method = make(CSVAE, data, subspace_dim=dim, search=search).eval()
     candidates = method.candidate_styles()
-    assert candidates.shape == (count, 2, method.style_dim) == (count, 2, dim)
+    # The first is what the method takes by itself, so that a search is never worse on what it searches.
+    assert candidates.shape == (1 + count, 2, method.style_dim) == (1 + count, 2, dim)
+    torch.testing.assert_close(candidates[0], method.styles())
     if search == "grid":
-        assert len(torch.unique(candidates[:, 0], dim=0)) == count
+        assert len(torch.unique(candidates[1:, 0], dim=0)) == count
         torch.testing.assert_close(candidates.mean(0), torch.full((2, dim), 3.0))
+        assert (candidates.amin(), candidates.amax()) == (0, 6)
     with torch.no_grad():
         codes = method.encode(batch.images, batch.attributes)
         assert {name: code.shape[1] for name, code in codes.items()} == {"z": 3, "w_Eyeglasses": dim, "w_Male": dim}

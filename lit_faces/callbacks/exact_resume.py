@@ -24,7 +24,7 @@ class EpochSeed(Callback):
         """Seed CPU and accelerator."""
         # The seed given to seed_everything, which Lightning keeps here for all ranks.
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
-        torch.manual_seed((seed * 1_000_003 + trainer.current_epoch) * 65_537 + trainer.global_rank)
+        torch.manual_seed(((seed * 1_000_003 + trainer.current_epoch) * 65_537 + trainer.global_rank) % 2**63)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -32,7 +32,7 @@ class CSVAE(AdversarialVAE):
     q_delta(y|z), and beta_5 log q_delta(y|z) for delta. p(w_i|y_i) is, in each dimension, N(3, 1) where the label holds and
     N(0, 0.1^2) where it does not, as the paper uses it; it prints the reverse, which `prior_swap` is. `search` says how the
     styles of a label are searched for (section 4.3): over a grid, or along the principal axes of the codes of the validation
-    images that have it. Raises UserError for a grid over more than 3 dimensions.
+    images that have it. Raises UserError for a grid over more than 3 dimensions, an unknown search or no dimension.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class CSVAE(AdversarialVAE):
         return self.class_means[:count].view(count, count, -1)[range(count), range(count)]
 
     def bound(self, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """z, and the weighted m_1 of (5) with its terms."""
+        """z (B, latent_dim), and the weighted m_1 of section 4.1 with its terms, means over the batch, in nats per image."""
         q, r = self.posterior(images, labels), self.subspace_posterior(images, labels)
         z, w = (sample(d, torch.randn_like(d.mean)) for d in (q, r))
         error = self.error(images, *self.pixels(z, w))
@@ -128,19 +128,30 @@ class CSVAE(AdversarialVAE):
         return self.own_moments()[:, : self.style_dim]
 
     def candidate_styles(self) -> Tensor:
-        """From 0 to 6 in 7 steps a dimension around 3, the same for all labels (7^D, K, D); or combinations of principal axes."""
+        """The mean of W_i's codes; then, of each label, 7 points a dimension from 3 standard deviations of the prior below its
+        mean to 3 above, or combinations of principal axes (P, K, D).
+        """
         if self.search == "principal":
-            return principal_combinations(self.own_moments(), self.style_dim)
-        line = torch.linspace(0, 6, 7, device=self.device)
-        grid = torch.cartesian_prod(*[line] * self.style_dim)
-        return grid.view(-1, 1, self.style_dim).expand(-1, len(self.labels), -1)
+            found = principal_combinations(self.own_moments(), self.style_dim)
+        else:
+            prior = self.prior(torch.ones(1, len(self.labels), device=self.device))
+            mean, deviation = (part.view(-1, self.style_dim) for part in (prior.mean, prior.stddev))
+            steps = torch.cartesian_prod(*[torch.linspace(-3, 3, 7, device=self.device)] * self.style_dim)
+            found = mean + steps.view(-1, 1, self.style_dim) * deviation
+        return torch.cat([self.styles()[None], found])
 
     def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
-        """G_ij(x, p) = mu_theta(mu_phi(x), p): new points for the labels that change, the mean of p(w|y = 0) for "off"."""
+        """G_ij(x, p) = mu_theta(mu_phi(x), p): new points for the labels that change, the mean of p(w|y = 0) for "off".
+
+        Of labels that exclude each other a face that changes keeps none: p_l = 0 for all others, as in section 4.3. Of labels
+        that do not, those that stay keep the face's own point.
+        """
         old, new = self.label_values(attributes), self.label_values(target)
-        count = len(self.labels)
-        w = self.condition(images, old).view(-1, count, self.style_dim)
-        off = self.prior(torch.zeros_like(new)).mean.view(-1, count, self.style_dim)
+        same = old == new
+        if self.exclusive:
+            same = same.all(1, keepdim=True).expand_as(same)
+        w = self.condition(images, old).unflatten(1, (-1, self.style_dim))
+        off = self.prior(torch.zeros_like(new)).mean.view_as(w)
         point = torch.where(new[..., None] == 1, styles.to(w), off)
-        w = torch.where((old == new)[..., None], w, point)
+        w = torch.where(same[..., None], w, point)
         return self.decode(self.posterior(images, old).mean, w.flatten(1))

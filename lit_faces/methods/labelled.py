@@ -88,7 +88,7 @@ class LabelledVAE(Method):
                 "--model.labels='[...]', or choose a subset of the data"
             )
         self.columns = [spec.position(name) for name in self.labels]
-        self.exclusive = spec.exclusive and self.labels == spec.labels
+        self.exclusive = spec.exclusive and set(self.labels) <= set(spec.labels)
         count = len(self.labels)
         self.encoder = Encoder(spec.image_shape, self.latent_dim, self.encoder_condition_dim(count), self.width)
         self.noise_dim = self.latent_dim + self.decoder_condition_dim(count)
