@@ -1,13 +1,14 @@
 """Child processes that end when their parent does."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from lit_faces.errors import ReportedError, UserError
 
@@ -55,28 +56,31 @@ def exit_when_terminated() -> Iterator[None]:
 def run_verb(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
     """Run one verb of `lit-faces` in a process of its own, with more `environment`, and wait for it.
 
-    A termination signal is passed on. Raises KeyboardInterrupt if the child was interrupted, SystemExit(143) if it was
-    terminated, UserError if it failed; the child has printed why.
+    The process is forked from one that has imported everything and done nothing else, which saves seconds a verb. A termination
+    signal is passed on. Raises KeyboardInterrupt if the child was interrupted, SystemExit(143) if it was terminated, UserError
+    if it failed; the child has printed why.
     """
-    command = [sys.executable, "-m", "lit_faces", *arguments]
-    child = subprocess.Popen(command, env={**os.environ, **(environment or {}), _PARENT: str(os.getpid())})
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lit_faces.cli"])
+    child = context.Process(target=_run_child, args=(list(arguments), {**os.environ, **(environment or {})}))
+    child.start()
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
+        child.terminate()
 
     before = signal.signal(signal.SIGTERM, pass_on)
     try:
-        code = child.wait()
+        child.join()
     except KeyboardInterrupt:
         # A terminal has interrupted the child too: let it stop in order. Otherwise end it.
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
+        child.join(timeout=10)
+        if child.exitcode is None:
             child.terminate()
-            child.wait()
+            child.join()
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+    code = child.exitcode
     if code in (130, -signal.SIGINT):
         raise KeyboardInterrupt
     if code in (143, -signal.SIGTERM):
@@ -85,3 +89,14 @@ def run_verb(arguments: Sequence[str], environment: Mapping[str, str] | None = N
         raise ReportedError(f"`lit-faces {arguments[0]}` ended with an error")
     if code:
         raise UserError(f"`lit-faces {arguments[0]}` ended with code {code}; its last lines above say why")
+
+
+def _run_child(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    import lit_faces.__main__ as command
+
+    os.environ.clear()
+    os.environ.update(environment)
+    os.environ[_PARENT] = str(os.getppid())
+    # What Lightning starts its further ranks with.
+    sys.argv = [command.__file__, *arguments]
+    sys.exit(command.main(arguments))
