@@ -7,7 +7,7 @@ from pytorch_lightning import Trainer
 from torch import Tensor
 
 from lit_faces.callbacks.attribute_edits import edits_of
-from lit_faces.callbacks.edits import Edit
+from lit_faces.callbacks.edits import Edit, mean_over_edits
 from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement, columns, squared_error
 from lit_faces.data.base import to_unit_range
 from lit_faces.data.batch import Batch
@@ -28,9 +28,9 @@ class DrawsCounterfactuals(Protocol):
 class CounterfactualError(Evaluator):
     """Measures `counterfactual_mse`, the squared error per pixel value of an edited face against the true one.
 
-    For each edit of the run that is judged on one attribute, over the test faces that lack it, and the mean over the edits; with
-    `unedited_mse`, that of the reconstruction (of the face itself, where there is none), for reference. For methods that edit
-    and data that draws the truth.
+    For each edit of the run that is judged on one attribute, over the test faces that lack it, and the mean over the edits, whose
+    error takes the images for independent; with `unedited_mse`, that of the reconstruction (of the face itself, where there is
+    none), for reference. For methods that edit and data that draws the truth.
     """
 
     def __init__(self) -> None:
@@ -72,14 +72,13 @@ class CounterfactualError(Evaluator):
         unit = "squared error per pixel"
         measurements: list[Measurement] = []
         per_image = {}
-        for name, metric in self._errors.items():
-            values = metric.compute()
+        found = {name: metric.compute() for name, metric in self._errors.items()}
+        for name, values in found.items():
             measurements += columns(values, unit, suffix=f"/{name}")
             per_image[f"counterfactual_mse/{name}"] = (values.index, values.column("counterfactual_mse"))
         for kind in ("counterfactual_mse", "unedited_mse"):
-            parts = [m.value for m in measurements if m.metric.startswith(f"{kind}/")]
-            mean = sum(parts) / len(parts)
-            measurements.append(Measurement(kind, mean, None, len(parts), unit, {"mean_over": "edits"}))
+            edits = [(values.index, values.column(kind)) for values in found.values()]
+            measurements.append(mean_over_edits(kind, unit, edits))
         return Evaluation(tuple(measurements), per_image)
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import torch
 from torch import Tensor
 
+from lit_faces.callbacks.measurement import Measurement
 from lit_faces.data.batch import DataSpec
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Switches
+from lit_faces.metrics.per_image import clustered_error
 
 # What a face is called that has none of several exclusive labels; data sets may have it as an attribute.
 NEUTRAL = "Neutral"
@@ -34,6 +37,12 @@ class Edit:
     def columns(self, spec: DataSpec) -> tuple[int, ...]:
         """Columns of all attributes that it touches."""
         return tuple(spec.position(name) for name in (*self.set, *self.reset))
+
+    def tied(self, spec: DataSpec) -> tuple[int, ...]:
+        """Columns of all attributes that it touches and of those that follow from them."""
+        touched = (*self.set, *self.reset)
+        names = dict.fromkeys((*touched, *(other for name in touched for other in spec.follows.get(name, ()))))
+        return tuple(spec.position(name) for name in names)
 
     def apply(self, attributes: Tensor, spec: DataSpec) -> Tensor:
         """Standardised attributes (B, A) with the edit made: 95th percentile of train for set, 5th for reset."""
@@ -96,3 +105,29 @@ def class_of(attributes: Tensor, spec: DataSpec, labels: Sequence[str]) -> Tenso
     held = spec.binary(attributes)[:, [spec.position(name) for name in labels]]
     none = torch.full((len(held),), len(labels), device=held.device)
     return torch.where(held.any(1), held.int().argmax(1), none)
+
+
+def class_seen(probabilities: Tensor, spec: DataSpec, labels: Sequence[str]) -> Tensor:
+    """Number (B,) in `class_names` of the class that a classifier of exclusive labels finds most probable.
+
+    From its probabilities (B, A); a face is neutral at 1/2, where no attribute says how probable that is.
+    """
+    columns = [spec.position(name) for name in (*labels, *((NEUTRAL,) if NEUTRAL in spec.attributes else ()))]
+    seen = probabilities[:, columns]
+    if len(columns) == len(labels):
+        seen = torch.cat([seen, torch.full_like(seen[:, :1], 0.5)], 1)
+    return seen.argmax(1)
+
+
+def mean_over_edits(metric: str, unit: str, edits: Sequence[tuple[Tensor, Tensor]]) -> Measurement:
+    """Mean over edits of each one's mean over its images; its error takes images, not edits, for independent.
+
+    `edits` are the rows (N,) in the data set and the values (N,) of each. An image of several edits is one observation.
+    """
+    index = torch.cat([rows for rows, _ in edits])
+    # Each edit weighs the same, so an image weighs the more the fewer an edit has: on average 1.
+    away = torch.cat([(values - values.mean()) * (len(index) / (len(edits) * len(values))) for _, values in edits])
+    error = float(clustered_error(away[:, None], index))
+    mean = sum(float(values.mean()) for _, values in edits) / len(edits)
+    stderr = None if isnan(error) else error
+    return Measurement(metric, mean, stderr, len(index.unique()), unit, {"mean_over": "edits"})

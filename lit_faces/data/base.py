@@ -1,7 +1,7 @@
 """Faces in memory: what every DataModule here shares."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -44,7 +44,8 @@ class LoadedData:
     """What a DataModule reads: one `Faces` a split, the attributes' names, and the manifest of their origin.
 
     `labels` are the attributes that a method with few of them is to model, where the data set is about some in particular;
-    `exclusive` if at most one of them holds (expressions, say).
+    `exclusive` if at most one of them holds (expressions, say). `follows` names, for an attribute, those that are no longer free
+    when it changes (No_Beard for Facial_Hair, say): an edit may change them too.
     """
 
     splits: dict[Split, Faces]
@@ -52,6 +53,7 @@ class LoadedData:
     manifest: dict[str, Any]
     labels: tuple[str, ...] = ()
     exclusive: bool = False
+    follows: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class _Batches(Dataset[Batch]):
@@ -143,6 +145,7 @@ class FaceDataModule(LightningDataModule):
             threshold=tuple(torch.where(raw.amin(0) < 0, 0.0, raw.amax(0) / 2).tolist()),
             labels=loaded.labels,
             exclusive=loaded.exclusive,
+            follows=loaded.follows,
             manifest={**loaded.manifest, "limit": self.limit, "rows": {name: len(f) for name, f in splits.items()}},
         )
         standardised = {

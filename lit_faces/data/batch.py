@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -40,8 +41,9 @@ class DataSpec:
     `image_shape` is (C, H, W), pixels in [0, 1]; `mean`, `std`, `low`, `high` and `threshold` are one number an attribute, in
     the raw units of the data set, measured on the train split. `low` and `high` (5th and 95th percentile) are the values for
     "reset" and "set"; above `threshold` an attribute counts as present. `labels` are the attributes that the data set is about,
-    if it is about some in particular; at most one of them holds if they are `exclusive`. `manifest` says where the images come
-    from (source, checksum, crop, split sizes).
+    if it is about some in particular; at most one of them holds if they are `exclusive`. `follows` names the attributes that a
+    change of one determines, or may determine, by logic. `manifest` says where the images come from (source, checksum, crop,
+    split sizes).
     """
 
     name: str
@@ -55,6 +57,7 @@ class DataSpec:
     labels: tuple[str, ...] = ()
     exclusive: bool = False
     manifest: dict[str, Any] = field(default_factory=dict)
+    follows: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def standardise(self, raw: Tensor) -> Tensor:
         """Raw attribute values (..., A) to the standardised ones that methods see."""
@@ -62,8 +65,8 @@ class DataSpec:
 
     def binary(self, standardised: Tensor) -> Tensor:
         """Which attributes are present: bool, of the shape (..., A) of the standardised values."""
-        raw = standardised * torch.tensor(self.std).to(standardised) + torch.tensor(self.mean).to(standardised)
-        return raw > torch.tensor(self.threshold).to(standardised)
+        std, mean, threshold = (_constant(v, standardised) for v in (self.std, self.mean, self.threshold))
+        return standardised * std + mean > threshold
 
     def position(self, name: str) -> int:
         """Column of an attribute. Raises UserError with the closest names if there is no such attribute."""
@@ -92,4 +95,18 @@ class DataSpec:
         plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
+        plain["follows"] = {name: tuple(others) for name, others in values.get("follows", {}).items()}
         return cls(**plain)
+
+
+def _constant(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """The values in the type of another tensor and on its device, copied there once."""
+    return _copied(values, like.dtype, like.device)
+
+
+# To copy is to wait for an accelerator, and training asks for the same numbers in every step.
+@lru_cache(maxsize=64)
+def _copied(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Not an inference tensor, which autograd would refuse later.
+    with torch.inference_mode(False):
+        return torch.tensor(values).to(device, dtype)

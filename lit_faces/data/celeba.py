@@ -10,6 +10,8 @@ from lit_faces.data.prepared import PreparedFaces
 from lit_faces.data.subsets import FACIAL_HAIR, Subset, check_subset, choose, rules_of, with_facial_hair
 
 _LABELS = {"glasses": "Eyeglasses", "facial hair": FACIAL_HAIR, "makeup": "Heavy_Makeup"}
+# What Facial_Hair is derived from, and the other attributes of a beard.
+_BEARD = ("No_Beard", "Mustache", "Goatee", "5_o_Clock_Shadow", "Sideburns")
 
 
 class CelebA(PreparedFaces):
@@ -66,7 +68,8 @@ class CelebA(PreparedFaces):
             picked = faces[chosen.rows]
             splits[split] = Faces(picked.images, attributes[chosen.rows], picked.identity, picked.index)
         manifest = {**loaded.manifest, "subset": {"name": self.subset, "seed": self.subset_seed, "splits": report}}
-        return LoadedData(splits, all_names, manifest, labels)
+        follows = {FACIAL_HAIR: tuple(name for name in _BEARD if name in names)} if derived else {}
+        return LoadedData(splits, all_names, manifest, labels, follows=follows)
 
 
 def _facial_hair(attributes: Tensor, names: tuple[str, ...]) -> Tensor:

@@ -4,7 +4,17 @@ import torch
 from torch import Tensor
 
 from lit_faces.data.base import SPLITS, Faces, LoadedData, Split
-from lit_faces.data.cartoon import ATTRIBUTES, NUISANCE, VERSION, Factors, counterfactual, render, sample_factors
+from lit_faces.data.cartoon import (
+    ATTRIBUTES,
+    EYEWEAR,
+    HAIR_COLOURS,
+    NUISANCE,
+    VERSION,
+    Factors,
+    counterfactual,
+    render,
+    sample_factors,
+)
 from lit_faces.data.drawn import DrawnFaces
 from lit_faces.data.subsets import FACIAL_HAIR, Subset, check_subset, choose, rules_of, with_facial_hair
 from lit_faces.errors import UserError
@@ -12,6 +22,14 @@ from lit_faces.errors import UserError
 _PER_IDENTITY = 4
 _LABELS = {"glasses": "Eyeglasses", "facial hair": FACIAL_HAIR, "makeup": "Rosy Cheeks"}
 _BEARD = ("Mustache", "Goatee")
+# Attributes of which a change of one may demand a change of the others.
+_TIED = (
+    {*EYEWEAR},
+    {"Mouth Wide Open", "Mouth Closed"},
+    {*HAIR_COLOURS, "Bald"},
+    {"Bangs", "Bald"},
+    *({FACIAL_HAIR, part} for part in _BEARD),
+)
 
 
 class Synthetic(DrawnFaces):
@@ -75,7 +93,7 @@ class Synthetic(DrawnFaces):
         manifest = self._manifest(splits, VERSION, correlation=self.correlation)
         if rules:
             manifest["subset"] = {"name": self.subset, "seed": self.subset_seed, "splits": report}
-        return LoadedData(splits, names, manifest, tuple(rule.label for rule in rules))
+        return LoadedData(splits, names, manifest, tuple(rule.label for rule in rules), follows=_follows(names))
 
     def factors(self, index: Tensor) -> Factors:
         """The factors of rows of the data set, `index` (B,) as in its batches. Raises UserError for an unknown row."""
@@ -111,6 +129,13 @@ class Synthetic(DrawnFaces):
         stream = self._stream(split)
         factors, identity = sample_factors(self._sampled(split), stream, self.correlation, _PER_IDENTITY)
         return factors, identity + self._first_identity(split)
+
+
+def _follows(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """For each attribute that is tied to others, those of `names`."""
+    tied = {name: {other for group in _TIED if name in group for other in group} - {name} for name in names}
+    follows = {name: tuple(other for other in names if other in others) for name, others in tied.items()}
+    return {name: others for name, others in follows.items() if others}
 
 
 def _bearded(factors: Factors) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_faces.errors import UserError
 from lit_faces.studies.collect import PerImage, Results
 from lit_faces.studies.study import Claim, Order, Study
 
@@ -49,9 +50,9 @@ def _judge(claim: Claim, results: Results) -> Judgement:
     else:
         parts = [_differences(order, results) for order in claim.orders]
         pairs = [pair for part in parts for pair in part] if all(parts) else []
-    evidence = [{"of": name, **interval(difference, identity)} for name, difference, identity in pairs]
-    if not evidence:
+    if not pairs or any(np.isnan(difference).all() for _, difference, _ in pairs):
         return Judgement(claim.claim, "not tested", "the runs or metrics that it needs were not measured", [])
+    evidence = [{"of": name, **interval(difference, identity)} for name, difference, identity in pairs]
     lows, highs = [e["low"] for e in evidence], [e["high"] for e in evidence]
     verdict: Verdict = "undecided"
     if claim.equal:
@@ -74,7 +75,7 @@ Pair = tuple[str, NDArray[np.float64], NDArray[np.int64]]
 
 
 def _differences(order: Order, results: Results) -> list[Pair]:
-    """Paired differences, positive where the order holds; none if a run was not measured."""
+    """Paired differences over the images that both runs measured, positive where the order holds; none if a run was not."""
     pairs: list[Pair] = []
     for worse in order.worse:
         one, other = results.per_image.get(order.better), results.per_image.get(worse)
@@ -83,10 +84,15 @@ def _differences(order: Order, results: Results) -> list[Pair]:
         first, second = (_values(values, order.metric) for values in (one, other))
         if first is None or second is None:
             return []
-        if order.lower:
-            pairs.append((f"{worse} - {order.better}", second - first, one.identity))
-        else:
-            pairs.append((f"{order.better} - {worse}", first - second, one.identity))
+        _, here, there = np.intersect1d(one.row, other.row, assume_unique=True, return_indices=True)
+        if (one.identity[here] != other.identity[there]).any():
+            raise UserError(
+                f"{order.better} and {worse} were measured on different faces: remove their folders and run "
+                "`lit-faces reproduce` again"
+            )
+        difference = first[here] - second[there]
+        name = f"{worse} - {order.better}" if order.lower else f"{order.better} - {worse}"
+        pairs.append((name, -difference if order.lower else difference, one.identity[here]))
     return pairs
 
 
@@ -106,11 +112,13 @@ def _rises(values: PerImage | None, before: str, after: str) -> list[Pair]:
     if values is None:
         return []
     names = [name.partition("/")[2] for name in values.columns if name.startswith(after + "/")]
-    return [
+    pairs = [
         (name, values.columns[f"{after}/{name}"] - values.columns[f"{before}/{name}"], values.identity)
         for name in names
         if f"{before}/{name}" in values.columns
     ]
+    # An edit that no test face could take part in says nothing of the others.
+    return [pair for pair in pairs if not np.isnan(pair[1]).all()]
 
 
 def interval(difference: NDArray[np.float64], identity: NDArray[np.int64]) -> dict[str, Any]:

@@ -38,8 +38,11 @@ class Row:
 
 @dataclass(frozen=True)
 class PerImage:
-    """Values (N, K) of the test images of one run, averaged over seeds: `identity` (N,), a column a name; NaN where absent."""
+    """Values of the N test images of one run, averaged over seeds: `row` (N,), which are their numbers and do not repeat,
+    `identity` (N,), and columns (N,) by name; NaN where absent.
+    """
 
+    row: NDArray[np.int64]
     identity: NDArray[np.int64]
     columns: dict[str, NDArray[np.float64]]
 
@@ -111,10 +114,15 @@ def _per_image(paths: list[Path]) -> PerImage:
     for path in paths:
         with path.open(encoding="utf-8", newline="") as file:
             tables.append(list(csv.DictReader(file)))
-    identity = np.array([int(row["identity"]) for row in tables[0]])
+    row, identity = (np.array([int(line[key]) for line in tables[0]], np.int64) for key in ("row", "identity"))
+    for path, table in zip(paths, tables, strict=True):
+        if [(int(line["row"]), int(line["identity"])) for line in table] != list(zip(row, identity, strict=True)):
+            raise UserError(
+                f"{path} and {paths[0]} are of different images: remove {path.parent} and run `lit-faces reproduce` again"
+            )
     names = [name for name in tables[0][0] if name not in ("row", "identity")]
     stacked = {
-        name: np.mean([[float(row[name]) if row[name] else np.nan for row in table] for table in tables], axis=0)
+        name: np.mean([[float(line[name]) if line[name] else np.nan for line in table] for table in tables], axis=0)
         for name in names
     }
-    return PerImage(identity, stacked)
+    return PerImage(row, identity, stacked)

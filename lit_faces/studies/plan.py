@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from lit_faces.files import write_json, write_text
+from lit_faces.files import sha256_of, write_json, write_text
 from lit_faces.processes import run_verb
 from lit_faces.run_folder import FOLDER_OPTION, RunFolder
 from lit_faces.studies.study import Options, Study
@@ -48,20 +48,47 @@ def plan(study: Study, options: Options) -> list[Run]:
     return [*judges, *(_run(study, options, name, study.runs[name], seed) for seed in options.seeds for name in names)]
 
 
-def reported(study: Study, options: Options) -> list[Run]:
-    """The plan of a report: of what was asked for, and of every other method that has been made with each of the seeds."""
+@dataclass(frozen=True)
+class Reported:
+    """The runs of a report, and what it says of those that were made with other settings than today's."""
+
+    runs: list[Run]
+    remarks: list[str]
+
+
+def reported(study: Study, options: Options) -> Reported:
+    """The plan of a report: of what was asked for, and of every other method that has been made so with each of the seeds."""
     asked = study.chosen(options.profile, options.methods)
+    state = {
+        name: {_state(_run(study, options, name, study.runs[name], seed)) for seed in options.seeds}
+        for name in study.runs
+    }
+    runs = plan(study, replace(options, methods=tuple(n for n in study.runs if n in asked or state[n] == {"made"})))
+    stale = [name for name in study.runs if "other" in state[name] and "missing" not in state[name]]
+    remarks = []
+    for what, names in (
+        ("left out", [name for name in stale if name not in asked]),
+        ("to be made again", [name for name in stale if name in asked]),
+    ):
+        if names:
+            remarks.append(f"{what}: {', '.join(names)}, made with other settings; `lit-faces reproduce` makes it again")
+    return Reported(runs, remarks)
 
-    def made(name: str) -> bool:
-        return all(_is_made(_run(study, options, name, study.runs[name], seed)) for seed in options.seeds)
 
-    return plan(study, replace(options, methods=tuple(name for name in study.runs if name in asked or made(name))))
-
-
-def _is_made(run: Run) -> bool:
-    """Whether it has been done, on these data."""
+def _state(run: Run) -> Literal["made", "other", "missing"]:
+    """Whether it has been done, on these data and with these settings, lengths apart, which a report tells."""
     done = run.folder.path / "plan.json"
-    return done.exists() and run.folder.record.exists() and f"--data={run.data}" in json.loads(done.read_text())["fit"]
+    if not (done.exists() and run.folder.record.exists()):
+        return "missing"
+    if not all(path.is_file() for path in run.configs):
+        return "other"
+    then, now = (_without_length(values) for values in (json.loads(done.read_text()), run.plan))
+    return "made" if then == now else "other"
+
+
+def _without_length(planned: dict[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(json.dumps(planned))
+    return values | {"fit": [part for part in values["fit"] if not part.startswith("--trainer.max_epochs=")]}
 
 
 def root_of(study: Study, options: Options) -> Path:
@@ -128,4 +155,6 @@ def _edits_overlay(study: Study, judge: Run) -> str:
     import yaml
 
     edits = {"classifier": str(judge.folder.checkpoint), **({"edits": study.edits} if study.edits else {})}
-    return yaml.safe_dump({"edits": edits}, sort_keys=False)
+    # A judge that is trained otherwise changes this file, and with it the plans of the runs, which are then judged again.
+    digest = sha256_of({key: judge.plan[key] for key in ("fit", "configs")})
+    return f"# the judge's settings: {digest}\n{yaml.safe_dump({'edits': edits}, sort_keys=False)}"

@@ -10,10 +10,11 @@ from lit_faces.files import write_text
 from lit_faces.studies.study import Study
 
 _LARGEST_FIGURE = 300 * 1024
+_COPIED = (".png", ".csv", ".json")
 
 
 def publish(study: Study, report: Path, docs: Path, readme: Path) -> list[Path]:
-    """Copy a report's page, figures, tables and results into `docs`/results, and renew the table in `readme`.
+    """Copy a report's page, figures, tables and results into `docs`/results in place of older ones; renew the table in `readme`.
 
     Returns the pages that were written. Raises UserError if there is no report, or if a figure exceeds 300 KB.
     """
@@ -23,13 +24,18 @@ def publish(study: Study, report: Path, docs: Path, readme: Path) -> list[Path]:
     folder = docs / "results" / study.name
     folder.mkdir(parents=True, exist_ok=True)
     text = page.read_text(encoding="utf-8")
-    for path in sorted(report.iterdir()):
+    files = [path for path in sorted(report.iterdir()) if path.suffix in _COPIED]
+    for path in files:
         if path.suffix == ".png" and path.stat().st_size > _LARGEST_FIGURE:
             raise UserError(f"{path} has {path.stat().st_size // 1024} KB, more than {_LARGEST_FIGURE // 1024}")
-        if path.suffix in (".png", ".csv", ".json"):
-            shutil.copyfile(path, folder / path.name)
-            text = text.replace(f"]({path.name})", f"]({study.name}/{path.name})")
+    for path in files:
+        shutil.copyfile(path, folder / path.name)
+        text = text.replace(f"]({path.name})", f"]({study.name}/{path.name})")
     write_text(docs / "results" / f"{study.name}.md", text)
+    # What an earlier publication had and this one has not.
+    for path in folder.iterdir():
+        if path.suffix in _COPIED and path.name not in {new.name for new in files}:
+            path.unlink()
     table = readme_table(study, json.loads(results.read_text(encoding="utf-8")))
     write_text(readme, with_table(readme.read_text(encoding="utf-8"), study.name, table))
     return [docs / "results" / f"{study.name}.md", readme]
@@ -42,7 +48,10 @@ def readme_table(study: Study, results: dict[str, Any]) -> str:
     epochs = {name.partition(",")[0]: run["epochs"] for name, run in results["provenance"]["runs"].items()}
     for row in rows:
         digits = 0 if row["unit"] == "nats per image" else 3
-        published = f"{row['published']:,.{digits}f}" + ("" if row["comparable"] else " (other data)")
+        other = "" if row["comparable"] else " (other data)"
+        # Results that were published before parts of the data were told apart have no word of it.
+        other = " (part of the data)" if row["comparable"] and row.get("partial", False) else other
+        published = f"{row['published']:,.{digits}f}{other}"
         ours = f"{row['value']:,.{digits}f}" + ("" if row["stderr"] is None else f" ± {row['stderr']:,.{digits}f}")
         table = next(t for t in study.tables if t.value(row["run"], row["metric"]) is not None)
         title = table.title.partition(":")[0]
