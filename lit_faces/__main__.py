@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from lit_faces import __version__
 from lit_faces.allocator import keep_freed_memory
 from lit_faces.errors import ReportedError, UserError
 from lit_faces.processes import end_with_parent
@@ -63,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
+    if arguments == ["--version"]:
+        print(f"lit_faces {__version__}")
+        return 0
     is_child = end_with_parent()
     verb, *rest = arguments
     try:

@@ -63,6 +63,8 @@ _EXPECTED_WARNINGS = (
     ".*is smaller than the logging interval.*",
     # `args` is what came from the command line.
     "LightningCLI's args parameter.*",
+    # Evaluation gives every rank the same value, so the first one's alone is logged.
+    ".*It is recommended to use `self.log.*sync_dist=True.*",
     # Lightning's own use of torch.
     ".*LeafSpec.*is deprecated.*",
     # The summary counts parameters, which are float32.
@@ -184,6 +186,9 @@ class LitFacesCLI(LightningCLI):
         config = self.config[self.subcommand]
         if str(config.trainer.devices).isdigit():
             check_devices("--trainer.devices", int(config.trainer.devices))
+            method = METHODS.get(config.model.class_path.rpartition(".")[2], Method)
+            if int(config.trainer.devices) > 1 and method.adversarial and config.trainer.strategy in ("auto", "ddp"):
+                config.trainer.strategy = "ddp_find_unused_parameters_true"
         self.folder = RunFolder.of(config)
         text = self._parser(self.subcommand).dump(config, skip_unset=False, skip_validation=True)
         self.save_config_kwargs["text"] = text

@@ -27,6 +27,9 @@ ARGUMENTS = {
     "a batch of nothing": (["--data.batch_size", "0"], "batch_size.*at least 1"),
     "a batch larger than the data": (["--data.batch_size", "17"], "16 training images are fewer than one batch of 17"),
     "images of a wrong size": (["--data.size", "20"], "CMMA cannot be built for Synthetic: images must be.* 32x32"),
+    "a width of nothing": (["--model.width", "0"], "model.width must be above 0, got 0"),
+    "no latent dimension": (["--model.latent_dim", "-3"], "model.latent_dim must be at least 1, got -3"),
+    "a rate that is no number": (["--model.learning_rate", ".nan"], "model.learning_rate must be finite, got nan"),
     "no seed": (["--seed_everything", "true"], "seed_everything must be a whole number"),
 }
 

@@ -127,8 +127,8 @@ def read_images(path: Path) -> Iterator[tuple[str, bytes]]:
     except (zipfile.BadZipFile, EOFError, zlib.error, OSError, RuntimeError) as error:
         size = path.stat().st_size if path.exists() else 0
         raise UserError(
-            f"{path} ({size:,} bytes) is truncated or is no zip archive ({error or type(error).__name__}): delete it and get "
-            f"it again at {OFFICIAL_SITE}"
+            f"{path} ({size:,} bytes) is damaged, cut short or no zip archive ({error or type(error).__name__}): delete it and "
+            f"get it again at {OFFICIAL_SITE}"
         ) from error
 
 

@@ -18,6 +18,8 @@ class AdversarialVAE(LabelledVAE):
     so one forward pass of it serves both. The paper says "jointly"; the order is ours.
     """
 
+    adversarial = True
+
     def __init__(self, beta_4: float = 10.0, beta_5: float = 1.0, **shared: Any) -> None:
         super().__init__(**shared)
         self.beta_4, self.beta_5 = beta_4, beta_5

@@ -1,5 +1,6 @@
 """What every method shares: networks built from the data's description, and self-contained checkpoints."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ class Method(LightningModule):
     """
 
     spec: DataSpec
+    # Whether a step trains some parameters without the others, so that processes must look for those without a gradient.
+    adversarial: bool = False
 
     def build(self, spec: DataSpec) -> None:
         """Make the networks for images and attributes as described."""
@@ -31,8 +34,13 @@ class Method(LightningModule):
         raise NotImplementedError(f"{type(self).__name__} must implement losses() or training_step()")
 
     def prepare(self, spec: DataSpec) -> None:
-        """Build the networks, once, in the memory layout that is fast. Raises UserError if they cannot take such images."""
+        """Build the networks, once, in the memory layout that is fast.
+
+        Raises UserError if they cannot take such images or if an argument is no size, rate or weight.
+        """
         if not hasattr(self, "spec"):
+            for name, value in self.arguments.items():
+                _check_number(name, value)
             self.spec = spec
             try:
                 self.build(spec)
@@ -124,6 +132,20 @@ class Method(LightningModule):
                 f"{path} was trained with other arguments ({'; '.join(differ)}): give those that it was trained with, or "
                 "another --ckpt_path"
             )
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    wrong = "finite" if not isfinite(value) else ""
+    if name.endswith("_dim") and value < 1:
+        wrong = "at least 1"
+    elif name.endswith(("width", "learning_rate", "gamma")) and value <= 0:
+        wrong = "above 0"
+    elif name.startswith("beta_") and value < 0:
+        wrong = "at least 0"
+    if wrong:
+        raise UserError(f"model.{name} must be {wrong}, got {value}")
 
 
 def _about(checkpoint: Any, path: object) -> dict[str, Any]:

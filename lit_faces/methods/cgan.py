@@ -17,6 +17,8 @@ class CGAN(Method):
     posterior, so it neither edits nor bounds the likelihood.
     """
 
+    adversarial = True
+
     def __init__(
         self,
         noise_dim: int = 500,

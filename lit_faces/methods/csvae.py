@@ -150,7 +150,7 @@ class CSVAE(AdversarialVAE):
         same = old == new
         if self.exclusive:
             same = same.all(1, keepdim=True).expand_as(same)
-        w = self.condition(images, old).unflatten(1, (-1, self.style_dim))
+        w = self.condition(images, old).view(len(old), -1, self.style_dim)
         off = self.prior(torch.zeros_like(new)).mean.view_as(w)
         point = torch.where(new[..., None] == 1, styles.to(w), off)
         w = torch.where(same[..., None], w, point)

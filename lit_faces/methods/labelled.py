@@ -87,6 +87,8 @@ class LabelledVAE(Method):
                 f"{type(self).__name__} models a few labels, and {spec.name} is about none in particular: name some with "
                 "--model.labels='[...]', or choose a subset of the data"
             )
+        if len(set(self.labels)) < len(self.labels):
+            raise UserError(f"model.labels must be different attributes, got {', '.join(self.labels)}")
         self.columns = [spec.position(name) for name in self.labels]
         self.exclusive = spec.exclusive and set(self.labels) <= set(spec.labels)
         count = len(self.labels)
