@@ -2,14 +2,20 @@
 
 import math
 from dataclasses import replace
+from unittest import mock
 
+import numpy as np
 import pytest
 import torch
-from painter import LABELS, CannotSwitch, Painter, Tinted, evaluate
+from painter import LABELS, CannotSwitch, Judge, Painter, Tinted, evaluate
+from pytorch_lightning import Trainer
 
+from lit_faces.callbacks import attribute_edits
 from lit_faces.callbacks.attribute_edits import AttributeEdits, Edit
-from lit_faces.callbacks.edits import class_names, class_of, labels_of, rivals, settle_edits
+from lit_faces.callbacks.classifier_accuracy import ClassifierAccuracy
+from lit_faces.callbacks.edits import class_names, class_of, labels_of, mean_over_edits, rivals, settle_edits
 from lit_faces.errors import UserError
+from lit_faces.methods.base import Method
 from lit_faces.metrics.attributes import AttributeHits, wilson_interval
 from lit_faces.metrics.per_image import clustered_error
 
@@ -18,6 +24,27 @@ def spec_of(**arguments):
     data = Tinted(**arguments)
     data.setup()
     return data.spec
+
+
+def quiet_trainer(callback):
+    return Trainer(
+        accelerator="cpu",
+        callbacks=[callback],
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def watched(method, data, callback, load=None):
+    """What a callback logs of the validation split."""
+    trainer = quiet_trainer(callback)
+    load = load or (lambda *_, **__: Judge(data.spec))
+    with mock.patch.object(attribute_edits, "load_method", load):
+        trainer.validate(method, datamodule=data, verbose=False)
+    return {name: value.item() for name, value in trainer.logged_metrics.items()}
 
 
 def test_independent_labels_are_given_and_taken_away():
@@ -113,13 +140,12 @@ def test_perfect_paint_is_seen_and_faint_paint_is_not(mean_over):
         assert found["edit_accuracy/A"].settings == {"wilson_low": low, "wilson_high": high}
         overall = found["edit_accuracy"]
         assert overall.value == (1 + expected) / 2
-        if mean_over == "edits":
-            assert (overall.n, overall.stderr, overall.settings) == (4, None, {"mean_over": "edits"})
-        else:
-            # Every one of the 20 faces lacks a label or has it, for each of two labels.
-            assert overall.n == 40
-            assert overall.settings["mean_over"] == "images"
-            assert overall.settings["wilson_low"] < overall.value <= overall.settings["wilson_high"]
+        # Each of the 20 faces lacks a label or has it, for each of two labels: its two hits are not independent.
+        assert (overall.n, overall.settings) == (20, {"mean_over": mean_over})
+        # Faint paint misses twice on a face that lacks both labels, never on one that has both, and once on the others; all faces
+        # of one edit are alike.
+        hits = [0.0] * 5 + [0.5] * 10 + [1.0] * 5 if tone and mean_over == "images" else [1.0] * 20
+        assert overall.stderr == pytest.approx(np.std(hits, ddof=1) / math.sqrt(20))
 
 
 def test_a_mean_over_images_weighs_an_edit_by_its_faces():
@@ -129,11 +155,39 @@ def test_a_mean_over_images_weighs_an_edit_by_its_faces():
     # Five faces without A, on which faint paint is never seen, and ten with it, which lose it.
     test = data.splits["test"]
     data.splits["test"] = test[data.spec.binary(test.attributes)[:, 0] | ~data.spec.binary(test.attributes)[:, 1]]
-    for mean_over, expected, n in (("edits", 1 / 2, 2), ("images", 2 / 3, 15)):
-        overall = evaluate(Painter(0.01), data, AttributeEdits("judge", edits, mean_over=mean_over))["edit_accuracy"]
-        assert (overall.value, overall.n) == (pytest.approx(expected), n)
-    # Every face is in one edit: the error is that of 15 independent hits.
-    assert overall.stderr == pytest.approx(torch.tensor([0.0] * 5 + [1.0] * 10).std().item() / math.sqrt(15))
+    overall = {}
+    for mean_over, expected in (("edits", 1 / 2), ("images", 2 / 3)):
+        callback = AttributeEdits("judge", edits, mean_over=mean_over)
+        overall[mean_over] = evaluate(Painter(0.01), data, callback)["edit_accuracy"]
+        assert (overall[mean_over].value, overall[mean_over].n) == (pytest.approx(expected), 15)
+    # Every face is in one edit: the error is that of 15 independent hits, and their share has an interval.
+    assert overall["images"].stderr == pytest.approx(np.std([0.0] * 5 + [1.0] * 10, ddof=1) / math.sqrt(15))
+    low, high = wilson_interval(10, 15)
+    assert overall["images"].settings == {"mean_over": "images", "wilson_low": low, "wilson_high": high}
+    # Within each edit all faces are alike, and a mean over edits has no interval.
+    assert (overall["edits"].stderr, overall["edits"].settings) == (0, {"mean_over": "edits"})
+
+
+def test_the_error_of_a_mean_over_edits_takes_images_for_independent():
+    chance = np.random.default_rng(0)
+    # Images 0 to 11 in edits of different sizes, some in none, some in all three.
+    edits = {k: (chance.permutation(12)[:size], chance.normal(k, 1 + k, size)) for k, size in enumerate((3, 7, 11))}
+    share = dict.fromkeys(range(12), 0.0)
+    for rows, values in edits.values():
+        for row, value in zip(rows, values, strict=True):
+            share[row] += (value - values.mean()) / (len(edits) * len(values))
+    seen = {row for rows, _ in edits.values() for row in rows}
+    expected = math.sqrt(len(seen) / (len(seen) - 1) * sum(value**2 for value in share.values()))
+    tables = [(torch.from_numpy(rows), torch.from_numpy(values)) for rows, values in edits.values()]
+    found = mean_over_edits("error", "unit", tables)
+    assert found.value == pytest.approx(np.mean([values.mean() for _, values in edits.values()]))
+    assert (found.stderr, found.n) == (pytest.approx(expected), len(seen))
+    assert (found.metric, found.unit, found.settings) == ("error", "unit", {"mean_over": "edits"})
+    # Of one edit it is the standard error of a mean; an edit that is there twice says nothing new; one image has no error.
+    plain = np.std(edits[2][1], ddof=1) / math.sqrt(11)
+    assert mean_over_edits("error", "unit", tables[2:]).stderr == pytest.approx(plain)
+    assert mean_over_edits("error", "unit", tables[2:] * 2).stderr == pytest.approx(plain)
+    assert mean_over_edits("error", "unit", [(torch.tensor([3]), torch.tensor([1.0]))]).stderr is None
 
 
 @pytest.mark.parametrize("neutral", [True, False])
@@ -163,3 +217,127 @@ def test_nothing_is_measured_without_a_judge_labels_or_faces():
         "",
         "both",
     }
+
+
+def test_what_follows_from_an_edit_may_change():
+    class Following(Tinted):
+        def load(self):
+            return replace(super().load(), follows={"A": ("B",)})
+
+    class Spills(Painter):
+        """Where it edits A, it paints B everywhere."""
+
+        def edit(self, images, attributes, target):
+            edited = super().edit(images, attributes, target)
+            changed = self.spec.binary(attributes)[:, 0] != self.spec.binary(target)[:, 0]
+            edited[changed, 2] = self.tone
+            return edited
+
+    found = evaluate(Spills(), Tinted(exclusive=False), AttributeEdits("judge"))
+    # The judge sees B change from 0 to 0.9 on every second face.
+    assert found["edit_change_in_others/A"].value == pytest.approx(0.45)
+    assert found["edit_change_in_others/No A"].value == pytest.approx(0.45)
+    assert found["edit_change_in_others/B"].value == pytest.approx(0)
+    found = evaluate(Spills(), Following(exclusive=False), AttributeEdits("judge"))
+    # Nothing else is left beside A and B; A does not follow from B.
+    assert [name for name in found if "others/" in name] == ["edit_change_in_others/B", "edit_change_in_others/No B"]
+    assert found["edit_accuracy/A"].value == 1
+
+
+@pytest.mark.parametrize("mean_over", ["edits", "images"])
+def test_edits_of_the_validation_split_are_watched(mean_over):
+    edits = {"A": Edit(set=("A",)), "No A": Edit(reset=("A",)), "B": Edit(set=("B",))}
+    data = Tinted(exclusive=False)
+    data.setup()
+    # Of validation, five faces without A and ten with it, all with B: no face lacks B.
+    faces = data.splits["validation"]
+    truth = data.spec.binary(faces.attributes)
+    rows = torch.cat([row.nonzero()[:, 0] for row in (truth[:, 1], truth.all(1))])
+    data.splits["validation"] = replace(faces[rows], index=torch.arange(15))
+
+    class Edited(Painter):
+        def generate(self, attributes, noise):
+            raise AssertionError("faces are generated")
+
+    # Faint paint is never seen, and what is wiped away always is.
+    expected = {"edits": 1 / 2, "images": 2 / 3}[mean_over]
+    found = watched(Edited(0.01), data, AttributeEdits("judge", edits, mean_over=mean_over, watch=True))
+    assert found == {"validation/edit_accuracy": pytest.approx(expected)}
+    assert watched(Edited(0.01), data, AttributeEdits("judge", edits)) == {}
+
+
+def test_watching_does_not_change_what_the_training_draws():
+    data, method = Tinted(), Painter()
+    data.setup()
+    method.prepare(data.spec)
+
+    def load(*_, **__):
+        torch.rand(3)
+        return Judge(data.spec)
+
+    before = torch.get_rng_state()
+    assert watched(method, data, AttributeEdits("judge", watch=True), load) == {"validation/edit_accuracy": 1}
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_watching_needs_a_classifier_before_the_training():
+    with pytest.raises(UserError, match=r"--edits\.classifier"):
+        AttributeEdits(watch=True)
+
+    class Untrained(Painter):
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    data = Tinted()
+    data.setup()
+    trainer = quiet_trainer(AttributeEdits("nowhere.ckpt", watch=True))
+    with pytest.raises(UserError, match=r"no checkpoint at nowhere\.ckpt"):
+        trainer.fit(Untrained(), datamodule=data)
+
+
+class Sure(Method):
+    """A classifier that takes B for A, and sees A and neutral faces with less than 1/2, though more than anything else."""
+
+    def build(self, spec):
+        self.network = torch.nn.Linear(1, 1)
+
+    def probabilities(self, images):
+        a, b = (images[:, 1:].flatten(2).mean(2) > 0).t()
+        seen = [torch.where(b, 0.7, 0.1 + 0.3 * a), torch.where(b, 0.6, 0.1), torch.where(b, 0.1, 0.3)]
+        return torch.stack(seen, 1)[:, : len(self.spec.attributes)]
+
+
+def test_a_classifier_of_exclusive_labels_is_measured_by_its_choice():
+    found = evaluate(Sure(), Tinted(), ClassifierAccuracy())
+    # Ten test faces each with A, B and neither; one by one, A is seen in those with B alone, and neutral is never seen.
+    expected = {"accuracy/A": 1 / 3, "accuracy/B": 1, "accuracy/Neutral": 2 / 3, "accuracy": 2 / 3}
+    # All A and neutral faces are given their class, and all B are given A.
+    expected |= {"balanced_accuracy/A": 3 / 4, "balanced_accuracy/B": 1 / 2, "balanced_accuracy/Neutral": 1}
+    expected |= {"balanced_accuracy": 3 / 4, "class_accuracy": 2 / 3}
+    assert {name: m.value for name, m in found.items()} == pytest.approx(expected)
+    assert {m.n for m in found.values()} == {30}
+    assert found["class_accuracy"].stderr == pytest.approx(np.std([1.0] * 20 + [0.0] * 10, ddof=1) / math.sqrt(30))
+    data = Tinted()
+    data.setup()
+    scalars = ("accuracy", "balanced_accuracy", "class_accuracy")
+    seen = watched(Sure(), data, ClassifierAccuracy())
+    assert seen == pytest.approx({f"validation/{name}": expected[name] for name in scalars})
+
+
+def test_without_a_neutral_attribute_a_face_is_neutral_if_no_label_is_seen():
+    found = evaluate(Sure(), Tinted(neutral=False), ClassifierAccuracy())
+    # A face with A is neutral then.
+    assert found["class_accuracy"].value == pytest.approx(1 / 3)
+    balanced = {name: found[f"balanced_accuracy/{name}"].value for name in (*LABELS, "Neutral")}
+    assert balanced == pytest.approx({"A": 1 / 4, "B": 1 / 2, "Neutral": 3 / 4})
+    assert "accuracy/Neutral" not in found
+
+
+def test_a_classifier_of_independent_labels_is_measured_one_by_one():
+    found = evaluate(Sure(), Tinted(exclusive=False), ClassifierAccuracy())
+    # A is seen where B is, which is independent of A.
+    expected = {"accuracy/A": 1 / 2, "accuracy/B": 1, "accuracy": 3 / 4}
+    expected |= {f"balanced_{name}": value for name, value in expected.items()}
+    assert {name: m.value for name, m in found.items()} == pytest.approx(expected)
+    # Without labels there are no classes.
+    assert "class_accuracy" not in evaluate(Sure(), Tinted(labels=()), ClassifierAccuracy())

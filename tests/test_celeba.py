@@ -113,6 +113,9 @@ def test_facial_hair_is_a_column_more_in_the_units_of_the_others(root):
     whole, loaded = load(root), load(root, subset="FacialHair")
     assert loaded.attributes == (*NAMES, "Facial_Hair")
     assert set(loaded.splits["train"].attributes[:, -1].tolist()) == {-1.0, 1.0}
+    # Of the attributes of a beard, those that the file has.
+    assert loaded.follows == {"Facial_Hair": ("No_Beard", "Mustache", "Goatee")}
+    assert load(root, subset="Glasses").follows == whole.follows == {}
     before = {int(i): row for i, row in zip(joined(whole, "index"), joined(whole, "attributes"), strict=True)}
     for i, row in zip(joined(loaded, "index"), joined(loaded, "attributes"), strict=True):
         assert torch.equal(row[:-1], before[int(i)])

@@ -1,5 +1,7 @@
 """Errors against known pictures."""
 
+import math
+
 import pytest
 import torch
 from painter import LABELS, TONE, Painter, Tinted, evaluate
@@ -43,7 +45,11 @@ def test_the_error_of_wrong_paint_is_known():
     assert found["counterfactual_mse/A"].n == 10
     mean = sum(found[f"counterfactual_mse/{n}"].value for n in ("A", "No A", "B", "No B")) / 4
     overall = found["counterfactual_mse"]
-    assert (overall.value, overall.n, overall.settings) == (pytest.approx(mean), 4, {"mean_over": "edits"})
+    assert (overall.value, overall.n, overall.settings) == (pytest.approx(mean), 20, {"mean_over": "edits"})
+    # Each face is in two edits. In each, B's plane adds half an edit's spread to the error of those with B.
+    half = 0.045 / 3
+    away = {(0, 0): -2 * half, (0, 1): 0, (1, 0): 0, (1, 1): 2 * half}
+    assert overall.stderr == pytest.approx(math.sqrt(20 / 19 * sum(5 * (a / 40) ** 2 for a in away.values())), rel=1e-5)
 
 
 def test_the_edits_are_those_of_the_run_that_change_one_attribute():

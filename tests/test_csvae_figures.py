@@ -1,10 +1,12 @@
 """The figures of the CSVAE paper, drawn from tiny models without training."""
 
 import csv
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -15,6 +17,7 @@ from lit_faces.data.swiss_roll import SwissRoll
 from lit_faces.data.synthetic import Synthetic
 from lit_faces.methods.base import Method
 from lit_faces.methods.condvae import CondVAE
+from lit_faces.methods.condvae_info import CondVAEInfo
 from lit_faces.methods.csvae import CSVAE
 from lit_faces.methods.labelled import LabelledVAE
 from lit_faces.methods.vae import VAE
@@ -57,12 +60,16 @@ def ready(data: FaceDataModule, *classes: type[LabelledVAE], **settings: Any) ->
 def context(tmp_path_factory: pytest.TempPathFactory) -> StubContext:
     context = StubContext(tmp_path_factory.mktemp("figures"))
     for data, classes in (
-        (Synthetic(subset="Glasses", **SIZES), {"csvae": CSVAE, "condvae": CondVAE}),
+        (Synthetic(subset="Glasses", **SIZES), {"csvae": CSVAE, "condvae": CondVAE, "condvae_info": CondVAEInfo}),
         (Synthetic(subset="GlassesFacialHair", **SIZES), {"csvae_joint": CSVAE}),
         (Expressions(**SIZES), {"vae_tfd": VAE, "condvae_tfd": CondVAE, "csvae_tfd": CSVAE}),
     ):
         context.methods |= dict(zip(classes, ready(data, *classes.values()), strict=True))
         context.kinds |= dict.fromkeys(classes, data)
+    glasses = context.kinds["csvae"]
+    for name, settings in (("csvae_deep", {"subspace_dim": 5}), ("csvae_axes", {})):
+        context.methods |= {name: ready(glasses, CSVAE, search="principal", **settings)[0]}
+        context.kinds |= {name: glasses}
     roll = SwissRoll(samples=300)
     context.methods |= {"roll": ready(roll, CSVAE, latent_dim=2, prior_swap=True)[0]}
     context.kinds |= {"roll": roll}
@@ -91,23 +98,50 @@ def test_the_swiss_roll_has_a_row_a_test_point(context: StubContext) -> None:
     assert {"z1", "z2", "w1", "w2", "reconstructed x"} <= set(rows[0])
 
 
-def test_styles_show_the_grid_the_strengths_and_the_posterior(context: StubContext) -> None:
-    [picture] = context.draw("styles", {"csvae": "condvae"})
+def test_styles_show_both_grids_the_strengths_and_the_posterior(context: StubContext) -> None:
+    [picture] = context.draw("styles", {"csvae": ["condvae", "condvae_info", "not_made"]})
     rows = table(picture)
-    kinds = [row["what"] for row in rows]
-    assert (kinds.count("csvae"), kinds.count("condvae")) == (2 * 25, 2 * 5)
-    assert kinds.count("posterior mean") == len(context.data("csvae").splits["test"])
-    grid = [(float(row["w1 or strength"]), float(row["w2"])) for row in rows if row["what"] == "csvae"]
-    assert torch.tensor(grid).mean(0).tolist() == pytest.approx([3, 3])
+    kinds = Counter(row["what"] for row in rows)
+    faces = context.data("csvae").splits["test"]
+    assert kinds == {
+        "csvae, prior": 2 * 25,
+        "csvae, posterior": 2 * 25,
+        "condvae": 2 * 5,
+        "condvae_info": 2 * 5,
+        "posterior mean": len(faces),
+    }
+
+    def points(what: str) -> torch.Tensor:
+        return torch.tensor([(float(row["w1 or strength"]), float(row["w2"])) for row in rows if row["what"] == what])
+
     # The first picture, at the top left, is the highest point of the subspace.
-    assert grid[0] == (1, 5)
+    around = points("csvae, prior")
+    assert around.mean(0).tolist() == pytest.approx([3, 3])
+    assert around[0].tolist() == [1, 5]
+    # The corners of the second grid are the 5th and 95th percentiles of the faces with glasses, axis by axis.
+    on = torch.tensor([row["has Eyeglasses"] == "1" for row in rows if row["what"] == "posterior mean"])
+    low, high = np.quantile(points("posterior mean")[on].numpy(), [0.05, 0.95], axis=0)
+    over = points("csvae, posterior")
+    assert over[0].tolist() == pytest.approx([low[0], high[1]], abs=2e-4)
+    assert over[24].tolist() == pytest.approx([high[0], low[1]], abs=2e-4)
+
+
+@pytest.mark.parametrize(("run", "count", "size"), [("csvae_deep", 26, 5), ("csvae_axes", 26, 2), ("condvae", 12, 1)])
+def test_styles_that_are_no_grid_are_the_candidates(context: StubContext, run: str, count: int, size: int) -> None:
+    [picture] = context.draw("styles", {run: []})
+    rows = [row for row in table(picture) if row["what"] == f"{run}, candidates"]
+    assert len(rows) == 2 * count
+    names = ["w1 or strength", *(f"w{number}" for number in range(2, size + 1))]
+    drawn = torch.tensor([[float(row[name]) for name in names] for row in rows[:count]])
+    expected = context.methods[run].candidate_styles()[:, 0]  # type: ignore[operator]
+    assert torch.allclose(drawn, expected, atol=1e-4)
 
 
 def test_styles_of_exclusive_labels_are_a_picture_each(context: StubContext) -> None:
-    pictures = context.draw("styles", {"csvae_tfd": None})
+    pictures = context.draw("styles", {"csvae_tfd": []})
     names = ("anger", "disgust", "fear", "happy", "sad", "surprise")
     assert [picture.stem for picture in pictures] == [f"styles_csvae_tfd_{name}" for name in names]
-    assert {row["what"] for row in table(pictures[3])} == {"csvae_tfd", "posterior mean"}
+    assert {row["what"] for row in table(pictures[3])} == {"csvae_tfd, prior", "csvae_tfd, posterior", "posterior mean"}
 
 
 def test_joint_is_nine_pairs_of_styles(context: StubContext) -> None:
@@ -147,13 +181,13 @@ def test_subspaces_have_a_row_a_label_and_test_face(context: StubContext) -> Non
     ("figure", "settings"),
     [
         ("swiss_roll", ["not_made"]),
-        ("styles", {"not_made": "condvae"}),
+        ("styles", {"not_made": ["condvae"]}),
         ("joint", "not_made"),
         ("identity_transfer", ["not_made"]),
         ("expressions", ["not_made"]),
         ("subspaces", "not_made"),
         # A method without subspaces.
-        ("styles", {"condvae": None}),
+        ("styles", {"vae_tfd": []}),
         ("subspaces", "condvae_tfd"),
     ],
 )

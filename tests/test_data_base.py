@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lit_faces.callbacks.edits import Edit
+from lit_faces.data import batch
 from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData, _BatchRows
 from lit_faces.data.batch import DataSpec
 from lit_faces.errors import UserError
@@ -145,6 +147,38 @@ def test_binary_splits_scores_at_zero_and_zero_one_columns_half_way(numbers):
 def test_a_description_survives_json(numbers):
     assert DataSpec.from_dict(json.loads(json.dumps(numbers.spec.to_dict()))) == numbers.spec
     assert DataSpec.from_dict(numbers.spec.to_dict()) == numbers.spec
+
+
+def test_what_follows_is_described_and_descriptions_from_before_have_none(numbers):
+    spec = replace(numbers.spec, follows={"Smiling": ("Rare", "Constant")})
+    assert DataSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec != numbers.spec
+    old = {key: value for key, value in spec.to_dict().items() if key != "follows"}
+    assert DataSpec.from_dict(old) == numbers.spec
+
+    class Tied(Numbers):
+        def load(self):
+            return replace(super().load(), follows={"Smiling": ("Rare",)})
+
+    tied = Tied(batch_size=6)
+    tied.setup()
+    assert tied.spec.follows == {"Smiling": ("Rare",)}
+    # An edit of one touches the other.
+    assert Edit(set=("Smiling",), reset=("Eyeglasses",)).tied(tied.spec) == (0, 1, 3)
+    assert Edit(set=("Rare",)).tied(tied.spec) == (3,)
+
+
+def test_numbers_are_copied_to_a_device_once(numbers, monkeypatch):
+    values = numbers.splits["train"].attributes
+    batch._copied.cache_clear()
+    with torch.inference_mode():
+        expected = numbers.spec.binary(values)
+    # What was first asked for in inference may be part of a graph.
+    numbers.spec.binary(values.clone().requires_grad_())
+    monkeypatch.setattr(torch, "tensor", None)
+    # A description of the same numbers shares them; another type has its own.
+    assert torch.equal(replace(numbers.spec, name="Other").binary(values), expected)
+    with pytest.raises(TypeError):
+        numbers.spec.binary(values.half())
 
 
 @pytest.mark.parametrize(

@@ -223,9 +223,9 @@ def test_data_about_nothing_in_particular_need_labels(data):
         make(VAE, data, labels=())
     with pytest.raises(UserError, match="did you mean Eyeglasses"):
         make(VAE, data, labels=("Eyeglases",))
-    with pytest.raises(UserError, match="model.labels must be different attributes, got Male, Male"):
+    with pytest.raises(UserError, match="labels must be different attributes, got Male, Male"):
         make(VAE, data, labels=("Male", "Male"))
-    with pytest.raises(UserError, match="model.beta_2 must be at least 0"):
+    with pytest.raises(UserError, match="beta_2 must be at least 0"):
         make(CSVAE, data, beta_2=-1.0)
 
 

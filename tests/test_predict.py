@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lit_faces.__main__ import main
+from lit_faces.studies.figures.drawing import grid
+from lit_faces.studies.figures.panels import mosaic
 
 SMALL = ["--data=Synthetic", "--data.batch_size=16", "--data.limit=32", "--data.size=32"]
 QUIET = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.max_epochs=1"]
@@ -20,6 +24,38 @@ def test_every_test_face_gets_a_picture(method: str, tmp_path: Path) -> None:
     assert len(pictures) == 32
     with Image.open(pictures[0]) as picture:
         assert (picture.size, picture.mode) == ((32, 32), "RGB")
+
+
+def test_grey_faces_of_one_channel_are_drawn_grey(tmp_path: Path) -> None:
+    arguments = ["--data=Expressions", *SMALL[1:], *QUIET, "--model=VAE", "--model.width=0.05"]
+    arguments += [f"--trainer.default_root_dir={tmp_path}"]
+    assert main(["fit", *arguments]) == 0
+    assert main(["predict", *arguments]) == 0
+    pictures = [*tmp_path.glob("predictions/*.png"), *tmp_path.glob("samples/*.png")]
+    assert len(pictures) == 33
+    for path in pictures:
+        with Image.open(path) as picture:
+            assert picture.mode == "RGB"
+            red, green, blue = picture.split()
+            assert red.tobytes() == green.tobytes() == blue.tobytes()
+            low, high = red.getextrema()
+            assert low < high
+
+
+def test_figures_and_mosaics_keep_grey_faces_grey(tmp_path: Path) -> None:
+    ramp = torch.linspace(0, 1, 64).view(1, 1, 8, 8)
+    cells = mosaic(ramp.repeat(2, 1, 1, 1), 2)
+    assert cells.shape == (10, 20, 3)
+    assert (cells[1:9, 1:9] == ramp[0, 0, :, :, None].numpy()).all()
+    grid(tmp_path / "figure.png", {"face": ramp.repeat(2, 1, 1, 1)})
+    with Image.open(tmp_path / "figure.png") as opened:
+        red, green, blue = (np.asarray(band) for band in opened.convert("RGB").split())
+    assert (red == green).all()
+    assert (green == blue).all()
+    # As dark and as light as it is, not stretched.
+    grid(tmp_path / "dim.png", {"face": torch.full((1, 1, 8, 8), 0.5)})
+    with Image.open(tmp_path / "dim.png") as opened:
+        assert {128, 127} & set(np.asarray(opened.convert("L")).ravel().tolist())
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,25 +15,13 @@ import yaml
 
 from lit_faces.__main__ import main
 from lit_faces.errors import UserError
-from lit_faces.studies.claims import interval, judge
-from lit_faces.studies.collect import PerImage, Results
 from lit_faces.studies.figures import FIGURES
-from lit_faces.studies.plan import Run, plan, reported
-from lit_faces.studies.publish import readme_table, with_table
+from lit_faces.studies.plan import Run, execute, plan, reported
+from lit_faces.studies.publish import publish, readme_table, with_table
 from lit_faces.studies.study import Options, read_study
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted(path.parent.name for path in ROOT.glob("experiments/*/study.yaml"))
-
-
-def per_image(**columns: list[float]) -> PerImage:
-    count = len(next(iter(columns.values())))
-    return PerImage(np.arange(count), {name: np.array(values) for name, values in columns.items()})
-
-
-def verdicts(**runs: PerImage) -> dict[str, str]:
-    judgements = judge(read_study("cmma"), Results([], {}, runs))
-    return {judgement.claim: judgement.verdict for judgement in judgements}
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -43,6 +31,7 @@ def test_every_study_is_whole(name: str) -> None:
         assert (study.folder / config).is_file()
     assert {run for table in study.tables for run in table.published} <= set(study.runs)
     assert set(study.figures) <= set(FIGURES)
+    assert all(any(caption.startswith(figure) for caption in study.captions) for figure in study.figures)
     named = {*study.figures.get("edit", ()), study.figures.get("remove")} - {None}
     assert named <= set(study.edits)
 
@@ -59,44 +48,6 @@ def test_the_published_values_of_cmma_are_the_papers() -> None:
     }
 
 
-def test_a_clear_difference_is_judged_and_noise_is_not() -> None:
-    noise = np.random.default_rng(0).normal(size=400)
-    better, worse = (noise + 5).tolist(), noise.tolist()
-    claim = "CMMA's variational lower bound exceeds CVAE's (Table 2)"
-    assert verdicts(cmma=per_image(elbo=better), cvae=per_image(elbo=worse))[claim] == "confirmed"
-    assert verdicts(cmma=per_image(elbo=worse), cvae=per_image(elbo=better))[claim] == "refuted"
-    other = np.random.default_rng(1).normal(size=400).tolist()
-    assert verdicts(cmma=per_image(elbo=worse), cvae=per_image(elbo=other))[claim] == "undecided"
-    assert verdicts(cmma=per_image(elbo=worse))[claim] == "not tested"
-
-
-def test_an_edit_that_fails_keeps_the_claim_undecided() -> None:
-    claim = "Faces edited by CMMA show the new attribute (section 4.5.2)"
-    never, always = [0.0] * 50, [1.0] * 50
-    works = {"unedited_hit/A": never, "edit_hit/A": always}
-    fails = {"unedited_hit/B": never, "edit_hit/B": never}
-    assert verdicts(cmma=per_image(**works))[claim] == "confirmed"
-    assert verdicts(cmma=per_image(**works, **fails))[claim] == "undecided"
-
-
-def test_the_interval_is_of_the_mean_over_persons() -> None:
-    generator = np.random.default_rng(0)
-    values = generator.normal(1.0, 2.0, 1000)
-    alone = interval(values, np.arange(1000))
-    half = 1.96 * values.std() / np.sqrt(1000)
-    assert alone["high"] - alone["mean"] == pytest.approx(half, rel=0.1)
-    # Ten pictures of each person that say the same thing carry a tenth of the evidence.
-    copied = interval(np.repeat(values[:100], 10), np.repeat(np.arange(100), 10))
-    once = interval(values[:100], np.arange(100))
-    assert copied["high"] - copied["low"] == pytest.approx(once["high"] - once["low"], rel=0.05)
-
-
-def test_images_that_took_no_part_are_left_out() -> None:
-    values = np.array([1.0, np.nan, 3.0])
-    assert interval(values, np.arange(3))["n"] == 2
-    assert interval(values, np.arange(3))["mean"] == 2
-
-
 def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> None:
     runs = plan(read_study("cmma"), Options(seeds=(0, 1), methods=("cmma", "cgan"), epochs=3, runs=tmp_path))
     names = [(run.name, run.seed) for run in runs]
@@ -106,29 +57,95 @@ def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> Non
     assert len({run.folder.path for run in runs}) == len(runs)
 
 
+def test_the_published_values_of_csvae_are_means_of_each_other() -> None:
+    # Table 1's accuracy is over all switches: of seven expressions alike, of two thirds faces without glasses, of two halves.
+    tables = {table.name: table.published for table in read_study("csvae").tables}
+    total = {run: numbers[""] for run, numbers in tables["accuracy"].items()}
+    shares = {"accuracy_tfd": [1] * 7, "accuracy_glasses": [2, 1], "accuracy_facialhair": [1, 1]}
+    means = {
+        run: np.average(list(numbers.values()), weights=weights)
+        for name, weights in shares.items()
+        for run, numbers in tables[name].items()
+    }
+    assert means == pytest.approx(total, abs=1e-4)
+
+
 def make(run: Run) -> None:
     run.folder.path.mkdir(parents=True)
     (run.folder.path / "plan.json").write_text(json.dumps(run.plan))
     run.folder.record.write_text("{}")
 
 
+def write_overlays(folder: Path) -> None:
+    for name in ("edits", "edits_tfd", "edits_facialhair"):
+        (folder / f"{name}.yaml").parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.yaml").touch()
+
+
 def test_a_report_keeps_what_was_made_before_with_the_same_seeds_and_data(tmp_path: Path) -> None:
     study, options = read_study("csvae"), Options(runs=tmp_path, seeds=(0, 1), methods=("csvae",))
-    edits = {"judge": "edits.yaml", "judge_tfd": "edits_tfd.yaml", "judge_facialhair": "edits_facialhair.yaml"}
-    for name in edits.values():
-        path = tmp_path / "csvae" / options.label / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    for run in plan(study, replace(options, methods=("vae", "vae_tfd"))):
+    write_overlays(tmp_path / "csvae" / options.label)
+    # How long it was trained does not matter.
+    for run in plan(study, replace(options, methods=("vae", "vae_tfd"), epochs=3)):
         make(run)
     for run in plan(study, replace(options, methods=("condvae",), seeds=(0, 2))):
         if not run.is_judge:
             make(run)
-    runs = [(run.name, run.seed) for run in reported(study, options) if not run.is_judge]
+    found = reported(study, options)
+    runs = [(run.name, run.seed) for run in found.runs if not run.is_judge]
     assert runs == [(name, seed) for seed in (0, 1) for name in ("vae", "csvae", "vae_tfd")]
+    assert found.remarks == []
     # With the real TFD the drawn faces' record is of other data.
-    real = replace(options, stand_ins={"CelebA": "Synthetic"})
-    assert {run.name for run in reported(study, real) if not run.is_judge} == {"vae", "csvae"}
+    found = reported(study, replace(options, stand_ins={"CelebA": "Synthetic"}))
+    assert {run.name for run in found.runs if not run.is_judge} == {"vae", "csvae"}
+    assert found.remarks == ["left out: vae_tfd, made with other settings; `lit-faces reproduce` makes it again"]
+
+
+def test_what_was_made_with_other_configs_is_left_out_unless_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    monkeypatch.chdir(tmp_path)
+    study, options = read_study("csvae"), Options(runs=tmp_path / "runs", methods=("condvae",))
+    write_overlays(tmp_path / "runs/csvae" / options.label)
+    for run in plan(study, replace(options, methods=("vae", "condvae"))):
+        make(run)
+    both = {"judge", "vae", "condvae"}
+    assert {run.name for run in reported(study, options).runs} == both
+    with (tmp_path / "experiments/csvae/vae.yaml").open("a") as file:
+        file.write("# changed\n")
+    found = reported(study, options)
+    assert {run.name for run in found.runs} == {"judge", "condvae"}
+    assert found.remarks == ["left out: vae, made with other settings; `lit-faces reproduce` makes it again"]
+    found = reported(study, replace(options, methods=("vae", "condvae")))
+    assert {run.name for run in found.runs} == both
+    assert found.remarks == ["vae: made with other settings; `lit-faces reproduce` makes it again"]
+
+
+def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    monkeypatch.chdir(tmp_path)
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command))
+    study, options = read_study("csvae"), Options(runs=tmp_path / "runs", methods=("vae", "vae_tfd"))
+
+    def commands() -> list[str]:
+        called.clear()
+        execute(study, options, plan(study, options))
+        return [Path(command[-1]).name for command in called]
+
+    assert commands() == [
+        name for name in ("judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0") for _ in ("fit", "test")
+    ]
+    assert commands() == []
+    with (tmp_path / "experiments/csvae/tfd.yaml").open("a") as file:
+        file.write("# changed\n")
+    assert set(commands()) == {"judge_tfd", "vae_tfd-seed0"}
+    # The judge's own config alone.
+    with (tmp_path / "experiments/csvae/classifier.yaml").open("a") as file:
+        file.write("# changed\n")
+    assert set(commands()) == {"judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0"}
+    assert commands() == []
 
 
 @pytest.mark.parametrize(
@@ -245,6 +262,24 @@ def test_a_second_call_trains_nothing_again(
     assert said.count("done before") == 4
     assert said.strip().splitlines()[-1].endswith("index.html")
     assert {path: path.stat().st_mtime_ns for path in records} == records
+
+
+def test_a_publication_takes_the_place_of_the_last_one(reproduced: tuple[list[str], Path], tmp_path: Path) -> None:
+    report, study = reproduced[1] / "reports/cmma/smoke-synthetic", read_study("cmma")
+    docs, readme = tmp_path / "docs", tmp_path / "README.md"
+    readme.write_text((ROOT / "README.md").read_text())
+    folder = docs / "results/cmma"
+    folder.mkdir(parents=True)
+    for name in ("edit_old.png", "edit_old.csv", "notes.txt"):
+        (folder / name).touch()
+    publish(study, report, docs, readme)
+    left = {path.name for path in folder.iterdir()}
+    assert left == {path.name for path in report.iterdir() if path.suffix in (".png", ".csv", ".json")} | {"notes.txt"}
+    page = (docs / "results/cmma.md").read_text()
+    shown = re.findall(r"!\[(.*)\]\((.*)\)", page)
+    assert ("Figure 7: spectacles removed from held-out faces", "cmma/remove_spectacles.png") in shown
+    assert all((docs / "results" / name).is_file() for _, name in shown)
+    assert len({caption for caption, _ in shown}) == len(shown)
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -108,6 +108,26 @@ def test_counterfactuals_are_logical_and_change_only_what_they_must(people, name
     assert torch.equal(changed.attributes[same], people.attributes[same])
 
 
+@pytest.mark.parametrize("subset", ["all", "FacialHair"])
+def test_what_follows_from_an_attribute_is_what_its_counterfactuals_change(subset):
+    data = Synthetic(batch_size=4, size=16, train=40, validation=40, test=40, subset=subset)
+    data.setup()
+    names, follows = data.spec.attributes, data.spec.follows
+    factors, _ = sample_factors(2000, 1, 0.5)
+
+    assert ("Facial_Hair" in names) == (subset == "FacialHair")
+    for name in ATTRIBUTES:
+        changed = torch.zeros(len(ATTRIBUTES), dtype=torch.bool)
+        for on in (False, True):
+            changed |= (counterfactual(factors, name, on).attributes != factors.attributes).any(0)
+        drawn = {other for other in ATTRIBUTES if changed[COLUMN[other]]} - {name}
+        derived = {"Facial_Hair"} if subset == "FacialHair" and name in ("Mustache", "Goatee") else set()
+        assert set(follows.get(name, ())) == drawn | derived, name
+    assert follows.get("Facial_Hair") == (("Mustache", "Goatee") if subset == "FacialHair" else None)
+    assert follows["Eyeglasses"] == ("No Eyewear", "Sunglasses")
+    assert "Rosy Cheeks" not in follows
+
+
 def test_an_unknown_attribute_is_named_with_close_ones(people):
     with pytest.raises(UserError, match=r"'Smilling'.*did you mean Smiling"):
         counterfactual(people, "Smilling", True)

@@ -1,18 +1,19 @@
 """Tables of a study's report: words for readers, names in files, and what is said of a weak judge."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lit_faces.studies.collect import Results, Row
+from lit_faces.studies.collect import Results, Row, rows_of
+from lit_faces.studies.differences import differences
 from lit_faces.studies.figures.context import Context
+from lit_faces.studies.judges import judges_note
 from lit_faces.studies.plan import plan
 from lit_faces.studies.study import Options, read_study
 from lit_faces.studies.tables import (
     Cells,
     claims_table,
-    differences,
     for_readers,
-    judges_note,
     measured_tables,
     published_tables,
 )
@@ -75,3 +76,69 @@ def test_a_difference_of_some_runs_is_said_of_these_alone() -> None:
         lines = differences(study, Options(data="CelebA"), context)
         assert any(line.startswith("Swiss roll") for line in lines) is said
         assert any(line.startswith("Prior of w") for line in lines)
+
+
+def test_a_part_of_the_data_is_told_and_marked() -> None:
+    study = read_study("csvae")
+    part = "The data are 28,549 of CelebA's 202,599 images"
+    for manifest, said, mark in (
+        (
+            {"data": "CelebA", "faces": 28549, "frame": [64, 64]},
+            f"{part}, from frames of 64 x 64 pixels, not of 178 x 218.",
+            1,
+        ),
+        ({"data": "CelebA", "faces": 28549, "frame": [178, 218]}, f"{part}.", 1),
+        ({"data": "CelebA", "faces": 202599, "frame": [178, 218], "limit": 100}, None, 0),
+        ({"data": "Synthetic", "faces": 300}, None, 0),
+    ):
+        measured = {
+            "metric": "edit_accuracy",
+            "value": 0.5,
+            "stderr": 0.1,
+            "n": 9,
+            "unit": "share of faces",
+            "settings": {},
+        }
+        record = {
+            "training": {"epochs": 2300},
+            "arguments": {},
+            "data": {"manifest": manifest},
+            "measurements": [measured],
+        }
+        results = Results(rows_of(study, "csvae", {0: record}, True), {"csvae": {0: record}}, {})
+        context = Context(study, plan(study, Options(data="CelebA", methods=("csvae",))), results, Path())
+        lines = [
+            line for line in differences(study, Options(data="CelebA"), context) if line.startswith("The data are")
+        ]
+        assert lines == [said] * (said is not None)
+        [table] = published_tables(study, results)
+        assert table.rows[0][2] == "0.996" + mark * " (on all of the data)"
+
+
+def test_what_codes_tell_of_the_labels_is_a_table() -> None:
+    def probed(metric: str, value: float, unit: str, seeds: list[int] | None = None) -> Row:
+        settings = {"chance": 0.5, "linear": 0.71, "probe_images": 100}
+        return Row("csvae", metric, value, 0.01, 50, seeds or [0], unit, None, True, None, settings)
+
+    rows = [
+        probed("leakage", 0.6, "balanced accuracy"),
+        probed("leakage/Eyeglasses", 0.61, "balanced accuracy"),
+        probed("subspace_accuracy/w_Eyeglasses/Eyeglasses", 0.97, "recall"),
+    ]
+    tables = {table.name: table for table in measured_tables(read_study("csvae"), Results(rows, {}, {}))}
+    assert tables["codes"].title == "What codes tell of the labels"
+    assert tables["codes"].rows == [
+        ["csvae", "z", "Eyeglasses", "balanced accuracy", "0.610 ± 0.010", "0.710", "0.500", "50"],
+        ["csvae", "w_Eyeglasses", "Eyeglasses", "recall", "0.970 ± 0.010", "0.710", "0.500", "50"],
+    ]
+    assert tables["codes"].header[5] == "linear probe"
+    several = Results([probed("leakage/Eyeglasses", 0.6, "recall", [0, 1])], {}, {})
+    [table] = [table for table in measured_tables(read_study("csvae"), several) if table.name == "codes"]
+    assert table.header[5] == "linear probe, first seed"
+    assert "codes" not in {table.name for table in measured_tables(read_study("csvae"), judged(0.9))}
+
+
+def test_a_caption_is_of_the_longest_beginning() -> None:
+    study = replace(read_study("csvae"), captions={"styles_a": "Figure 3", "styles_a_tfd": "Figure 8"})
+    names = ("styles_a", "styles_a_tfd_very_sad", "styles_abc")
+    assert [study.caption(name) for name in names] == ["Figure 3", "Figure 8 (very sad)", "styles abc"]

@@ -1,15 +1,17 @@
 """Do edited and generated faces show the attribute? An independent classifier says."""
 
+from collections.abc import Iterator
 from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
-from lit_faces.callbacks.edits import Edit, labels_of, rivals, settle_edits
+from lit_faces.callbacks.edits import Edit, labels_of, mean_over_edits, rivals, settle_edits
 from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement
+from lit_faces.data.base import Split
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method, load_method
@@ -31,12 +33,14 @@ class AttributeEdits(Evaluator):
     """Measures, for each of `edits`, how often the `classifier` sees its attribute where it was not before.
 
     On the test faces that lack the attribute: `edit_accuracy` after editing the face, `edit_change_in_others` (mean absolute
-    change of the classifier's other probabilities against the unedited reconstruction), `unedited_rate` (how often it sees the
-    attribute in that reconstruction), and `generation_accuracy` for faces drawn from the edited attributes. The classifier was
-    trained on real training faces and is frozen. `classifier` is its checkpoint; without one nothing is measured. Without
-    `edits`, each label of the data is given and taken away; of exclusive labels the classifier chooses the most probable one
-    (CSVAE paper, section 5.4, method 1). `mean_over` says whether the overall rates are means over the edits or over all edited
-    images, which weighs an edit by their number (the paper's "final" for CelebA-Glasses).
+    change of the classifier's other probabilities against the unedited reconstruction, without those of attributes that follow
+    from the edit), `unedited_rate` (how often it sees the attribute in that reconstruction), and `generation_accuracy` for faces
+    drawn from the edited attributes. The classifier was trained on real training faces and is frozen. `classifier` is its
+    checkpoint; without one nothing is measured. Without `edits`, each label of the data is given and taken away; of exclusive
+    labels the classifier chooses the most probable one (CSVAE paper, section 5.4, method 1). `mean_over` says whether the overall
+    rates are means over the edits or over all edited images, which weighs an edit by their number (the paper's "final" for
+    CelebA-Glasses). Errors take images for independent, each with all its edits. With `watch`, the overall `edit_accuracy` is
+    measured on the validation split too, after every epoch. Raises UserError if there is no classifier to watch with.
     """
 
     def __init__(
@@ -45,31 +49,55 @@ class AttributeEdits(Evaluator):
         edits: dict[str, Edit] | None = None,
         seed: int = 2,
         mean_over: Literal["edits", "images"] = "edits",
+        watch: bool = False,
     ) -> None:
+        if watch and classifier is None:
+            raise UserError("--edits.watch needs a classifier: give its checkpoint as --edits.classifier")
         self.classifier_path, self.edits, self.seed, self.mean_over = classifier, edits, seed, mean_over
+        self.watches = watch
+        self._classifier: Any = None
         self._edits: dict[str, Edit] = {}
         self._hits: dict[tuple[str, str], AttributeHits] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse what cannot be watched before the training rather than after its first epoch."""
+        if self.watches:
+            assert isinstance(pl_module, Method)
+            self.start(trainer, pl_module)
 
     def start(self, trainer: Trainer, method: Method) -> bool:
         """Load the classifier and make sure that it and the edits fit the data."""
         self._hits = {}
-        if self.classifier_path is None or not isinstance(method, (Generates, Edits)):
+        # A sanity check sees too few faces for every edit.
+        if self.classifier_path is None or not isinstance(method, (Generates, Edits)) or trainer.sanity_checking:
             return False
         spec = method.spec
-        classifier = load_method(Path(self.classifier_path), device=method.device)
-        require(classifier, Classifies, type(classifier).__name__)
-        if classifier.spec.attributes != spec.attributes:
-            raise UserError(f"{self.classifier_path} was trained on {classifier.spec.name}, the data is {spec.name}")
-        self._classifier: Any = classifier
-        self._edits = edits_of(trainer, method, self.edits)
-        kinds = ["unedited"]
-        kinds += [kind for kind, can in (("generation", Generates), ("edit", Edits)) if isinstance(method, can)]
+        self._load_classifier(self.classifier_path, method)
+        kinds = [kind for kind, can in (("generation", Generates), ("edit", Edits)) if isinstance(method, can)]
+        # Of the validation split only the edits are watched.
+        kinds = ["unedited", *kinds] if trainer.testing else [kind for kind in kinds if kind == "edit"]
+        self._edits = edits_of(trainer, method, self.edits, "test" if trainer.testing else "validation")
         for name, edit in self._edits.items():
             target, on = edit.target(spec)
             among = rivals(edit, spec, labels_of(method))
             for kind in kinds:
-                self._hits[kind, name] = AttributeHits(target, on, edit.columns(spec), among).to(method.device)
+                self._hits[kind, name] = AttributeHits(target, on, edit.tied(spec), among).to(method.device)
         return bool(self._hits)
+
+    def _load_classifier(self, path: str, method: Method) -> None:
+        if self._classifier is None:
+            # Its first weights are drawn before they are loaded, which must not change what the training draws.
+            with torch.random.fork_rng(devices=[]):
+                classifier = load_method(Path(path), device=method.device)
+            require(classifier, Classifies, type(classifier).__name__)
+            self._classifier = classifier
+        judged = self._classifier.spec
+        if judged.attributes != method.spec.attributes:
+            raise UserError(f"{path} was trained on {judged.name}, the data is {method.spec.name}")
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let go of the classifier: what comes next may be on another device."""
+        self._classifier = None
 
     def update(self, trainer: Trainer, method: Method, batch: Batch) -> None:
         """Edit and generate a batch, and let the classifier judge."""
@@ -80,19 +108,35 @@ class AttributeEdits(Evaluator):
         noise = None
         if isinstance(method, Generates):
             noise = ImageNoise(self.seed, batch.row, method.noise_dim).draw(1)[:, 0].to(batch.images)
-        for name, edit in self._edits.items():
-            lacking = edit.lacking(batch.attributes, method.spec)
-            if not lacking.any():
-                continue
-            images, attributes, rows = batch.images[lacking], batch.attributes[lacking], batch.row[lacking]
-            wanted = edit.apply(attributes, method.spec)
+        for name, lacking, wanted in self._asked(method, batch):
+            rows = batch.row[lacking]
             self._hits["unedited", name].update(rows, reference[lacking])
             if isinstance(method, Generates) and noise is not None:
                 generated = method.generate(wanted, noise[lacking])
                 self._hits["generation", name].update(rows, self._classifier.probabilities(generated))
             if isinstance(method, Edits):
-                probabilities = self._classifier.probabilities(method.edit(images, attributes, wanted))
-                self._hits["edit", name].update(rows, probabilities, reference[lacking])
+                edited = method.edit(batch.images[lacking], batch.attributes[lacking], wanted)
+                self._hits["edit", name].update(rows, self._classifier.probabilities(edited), reference[lacking])
+
+    def watch(self, trainer: Trainer, method: Method, batch: Batch) -> None:
+        """Edit a batch, and let the classifier judge."""
+        assert isinstance(method, Edits)
+        for name, lacking, wanted in self._asked(method, batch):
+            edited = method.edit(batch.images[lacking], batch.attributes[lacking], wanted)
+            self._hits["edit", name].update(batch.row[lacking], self._classifier.probabilities(edited))
+
+    def _asked(self, method: Method, batch: Batch) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Each edit's name, which faces (B,) lack what it gives, if any do, and the attributes wanted of these (M, A)."""
+        for name, edit in self._edits.items():
+            lacking = edit.lacking(batch.attributes, method.spec)
+            if lacking.any():
+                yield name, lacking, edit.apply(batch.attributes[lacking], method.spec)
+
+    def watched(self, trainer: Trainer, method: Method) -> dict[str, Tensor]:
+        """The overall edit accuracy."""
+        values = [metric.compute() for metric in self._hits.values()]
+        hits = [(one.index, one.column("hit")) for one in values]
+        return {"edit_accuracy": torch.tensor(self._overall("edit_accuracy", hits).value)}
 
     def finish(self, trainer: Trainer, method: Method) -> Evaluation:
         """The rates of every edit and their means."""
@@ -108,27 +152,29 @@ class AttributeEdits(Evaluator):
                     continue
                 measurements.append(_measurement(f"{metric_name}/{name}", values.index, one))
                 parts.setdefault(metric_name, []).append((values.index, one))
-        for metric_name, tables in parts.items():
-            if self.mean_over == "images":
-                index, one = (torch.cat(column) for column in zip(*tables, strict=True))
-                measurements.append(_measurement(metric_name, index, one, mean_over="images"))
-            else:
-                mean = sum(float(one.mean()) for _, one in tables) / len(tables)
-                settings = {"mean_over": "edits"}
-                measurements.append(Measurement(metric_name, mean, None, len(tables), _unit(metric_name), settings))
+        measurements += [self._overall(metric_name, edits) for metric_name, edits in parts.items()]
         return Evaluation(tuple(measurements), per_image)
 
+    def _overall(self, metric_name: str, edits: list[tuple[Tensor, Tensor]]) -> Measurement:
+        """The mean of what the edits, each with its rows (N,) and values (N,), have in common."""
+        if self.mean_over == "edits":
+            return mean_over_edits(metric_name, _unit(metric_name), edits)
+        index, values = (torch.cat(column) for column in zip(*edits, strict=True))
+        return _measurement(metric_name, index, values, mean_over="images")
 
-def edits_of(trainer: Trainer, method: Method, given: dict[str, Edit] | None = None) -> dict[str, Edit]:
+
+def edits_of(
+    trainer: Trainer, method: Method, given: dict[str, Edit] | None = None, split: Split = "test"
+) -> dict[str, Edit]:
     """The edits that a run measures: those given, else those of its AttributeEdits, else those that its labels suggest.
 
-    Without those whose attribute all test faces have already.
+    Without those whose attribute all faces of the `split` have already.
     """
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     if given is None:
         given = next((c.edits for c in callbacks if isinstance(c, AttributeEdits)), None)
     edits = settle_edits(given, method.spec, labels_of(method))
-    attributes = trainer.datamodule.splits["test"].attributes  # type: ignore[attr-defined]
+    attributes = trainer.datamodule.splits[split].attributes  # type: ignore[attr-defined]
     return {name: edit for name, edit in edits.items() if edit.lacking(attributes, method.spec).any()}
 
 
@@ -138,8 +184,9 @@ def _unit(metric_name: str) -> str:
 
 def _measurement(name: str, index: Tensor, values: Tensor, **settings: Any) -> Measurement:
     """Mean of `values` (N,) of the images `index` (N,), which count as one observation each however often they are there."""
-    unit, mean = _unit(name), float(values.mean())
-    if unit == "share of faces":
+    unit, mean, images = _unit(name), float(values.mean()), len(torch.unique(index))
+    if unit == "share of faces" and images == len(values):
+        # The interval is of independent faces.
         settings["wilson_low"], settings["wilson_high"] = wilson_interval(float(values.sum()), len(values))
     error = float(clustered_error(values[:, None], index))
-    return Measurement(name, mean, None if isnan(error) else error, len(values), unit, settings)
+    return Measurement(name, mean, None if isnan(error) else error, images, unit, settings)

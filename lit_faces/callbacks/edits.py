@@ -130,4 +130,4 @@ def mean_over_edits(metric: str, unit: str, edits: Sequence[tuple[Tensor, Tensor
     error = float(clustered_error(away[:, None], index))
     mean = sum(float(values.mean()) for _, values in edits) / len(edits)
     stderr = None if isnan(error) else error
-    return Measurement(metric, mean, stderr, len(index.unique()), unit, {"mean_over": "edits"})
+    return Measurement(metric, mean, stderr, len(torch.unique(index)), unit, {"mean_over": "edits"})

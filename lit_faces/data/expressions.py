@@ -14,7 +14,7 @@ from lit_faces.data.expression_shapes import EXPRESSIONS, FACE, FACE_LAYERS, fac
 from lit_faces.errors import UserError
 
 # Raise this with every change of the drawings or of the sampling: it goes into the manifest.
-VERSION = 1
+VERSION = 2
 
 NEUTRAL = EXPRESSIONS.index("Neutral")
 _PER_IDENTITY = 2 * len(EXPRESSIONS)
@@ -60,11 +60,13 @@ def sample_portraits(count: int, seed: int) -> tuple[Portraits, Tensor]:
 
 
 def render(portraits: Portraits, size: int = 64, gray: bool = True) -> Tensor:
-    """Draw images, uint8 (N, size, size, 3), the channels equal if `gray`; each depends on its own portrait alone."""
+    """Draw images, uint8 (N, size, size, C), of one channel if `gray`, else three; each depends on its own portrait alone."""
     intensity, opening = portraits.style.unbind(1)
     face = face_values(portraits.expression, intensity, opening)
     values = torch.cat([portraits.person.attributes, portraits.person.nuisance, face], 1)
-    return cartoon.render_values(values, _PARAMETERS, size, FACE_LAYERS, channels=1 if gray else 3)
+    channels = 1 if gray else 3
+    # Equal channels would count each error three times.
+    return cartoon.render_values(values, _PARAMETERS, size, FACE_LAYERS, channels)[..., :channels].contiguous()
 
 
 class Expressions(DrawnFaces):
@@ -72,8 +74,8 @@ class Expressions(DrawnFaces):
 
     The attributes are the columns of `EXPRESSIONS`, 0 or 1, of which one holds; the labels are the first six, since a neutral
     face has none of them. `train`, `validation` and `test` are the numbers of images of the splits, which share no identity,
-    and `size` is their height and width in pixels. They are `gray`, like those of the Toronto Face Database, in three equal
-    channels, which every network takes. `data_seed` determines the faces, `seed` only the order of the training batches.
+    and `size` is their height and width in pixels. They are `gray`, of one channel, like those of the Toronto Face
+    Database, or have three. `data_seed` determines the faces, `seed` only the order of the training batches.
     """
 
     def __init__(

@@ -98,7 +98,9 @@ class LabelledVAE(Method):
 
     def label_values(self, attributes: Tensor) -> Tensor:
         """The labels (B, K) in {0, 1} among standardised attributes (B, A)."""
-        return self.spec.binary(attributes)[:, self.columns].to(attributes.dtype)
+        held = self.spec.binary(attributes)
+        # Column by column: a list of columns would be copied to the device in every step.
+        return torch.stack([held[:, column] for column in self.columns], 1).to(attributes.dtype)
 
     def membership(self, labels: Tensor) -> Tensor:
         """Which classes an image is in (B, C): those of the labels, then "none" if exclusive, else "not" of each label."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lit_faces.errors import UserError
 from lit_faces.studies.collect import PerImage, Results
+from lit_faces.studies.judges import JUDGED, is_blind
 from lit_faces.studies.study import Claim, Order, Study
 
 Verdict = Literal["confirmed", "refuted", "undecided", "not tested"]
@@ -35,8 +36,16 @@ class Judgement:
 
 
 def judge(study: Study, results: Results) -> list[Judgement]:
-    """Judge every claim of the study on what was measured."""
-    return [_judge(claim, results) for claim in study.claims]
+    """Judge every claim of the study on what was measured; none on the word of a classifier that guesses."""
+    return [_guess(claim) if _is_guessed(study, claim, results) else _judge(claim, results) for claim in study.claims]
+
+
+def _is_guessed(study: Study, claim: Claim, results: Results) -> bool:
+    return claim.metric.startswith(JUDGED) and any(is_blind(study, results, run) for run in claim.runs())
+
+
+def _guess(claim: Claim) -> Judgement:
+    return Judgement(claim.claim, "not tested", "the classifier that judges it is near chance", [])
 
 
 def _judge(claim: Claim, results: Results) -> Judgement:
@@ -62,7 +71,10 @@ def _judge(claim: Claim, results: Results) -> Judgement:
         elif max(lows) > margin or min(highs) < -margin:
             verdict = "refuted"
         return Judgement(
-            claim.claim, verdict, f"{_PAIRED}. Confirmed if the interval lies within {margin:g} of 0", evidence
+            claim.claim,
+            verdict,
+            f"{_PAIRED}. Confirmed if the interval lies within {margin:g} of 0, refuted if outside, else undecided",
+            evidence,
         )
     if min(lows) > 0:
         verdict = "confirmed"

@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_faces.errors import UserError
+from lit_faces.studies.official import is_part
 from lit_faces.studies.plan import Run
 from lit_faces.studies.study import Study
 
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of one run: mean over seeds, standard error over the n test images, spread (standard deviation) over seeds."""
+    """One metric of one run: mean over seeds, standard error over the n test images, spread (standard deviation) over seeds.
+
+    `comparable` says whether the data are the paper's, `partial` whether they are a part of them.
+    """
 
     run: str
     metric: str
@@ -30,6 +34,7 @@ class Row:
     comparable: bool
     spread: float | None
     settings: dict[str, Any]
+    partial: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -83,6 +88,7 @@ def collect(study: Study, runs: Sequence[Run]) -> Results:
 
 def rows_of(study: Study, name: str, by_seed: dict[int, dict[str, Any]], comparable: bool) -> list[Row]:
     """Rows of one run from its records by seed; `comparable` if its data are the paper's."""
+    partial = any(is_part(record.get("data", {}).get("manifest", {})) for record in by_seed.values())
     measured: dict[str, list[dict[str, Any]]] = {}
     for record in by_seed.values():
         for measurement in record["measurements"]:
@@ -104,6 +110,7 @@ def rows_of(study: Study, name: str, by_seed: dict[int, dict[str, Any]], compara
                 comparable=comparable,
                 spread=float(values.std(ddof=1)) if len(values) > 1 else None,
                 settings=parts[0]["settings"],
+                partial=partial,
             )
         )
     return rows

@@ -66,12 +66,10 @@ def reported(study: Study, options: Options) -> Reported:
     runs = plan(study, replace(options, methods=tuple(n for n in study.runs if n in asked or state[n] == {"made"})))
     stale = [name for name in study.runs if "other" in state[name] and "missing" not in state[name]]
     remarks = []
-    for what, names in (
-        ("left out", [name for name in stale if name not in asked]),
-        ("to be made again", [name for name in stale if name in asked]),
-    ):
-        if names:
-            remarks.append(f"{what}: {', '.join(names)}, made with other settings; `lit-faces reproduce` makes it again")
+    for kept, what in ((False, "left out: {}, made with other settings"), (True, "{}: made with other settings")):
+        if names := [name for name in stale if (name in asked) is kept]:
+            again = "it" if len(names) == 1 else "them"
+            remarks.append(f"{what.format(', '.join(names))}; `lit-faces reproduce` makes {again} again")
     return Reported(runs, remarks)
 
 

@@ -50,7 +50,7 @@ def readme_table(study: Study, results: dict[str, Any]) -> str:
         digits = 0 if row["unit"] == "nats per image" else 3
         other = "" if row["comparable"] else " (other data)"
         # Results that were published before parts of the data were told apart have no word of it.
-        other = " (part of the data)" if row["comparable"] and row.get("partial", False) else other
+        other = " (on all of the data)" if row["comparable"] and row.get("partial", False) else other
         published = f"{row['published']:,.{digits}f}{other}"
         ours = f"{row['value']:,.{digits}f}" + ("" if row["stderr"] is None else f" ± {row['stderr']:,.{digits}f}")
         table = next(t for t in study.tables if t.value(row["run"], row["metric"]) is not None)

@@ -11,6 +11,7 @@ from lit_faces.files import sha256_of, write_json, write_text
 from lit_faces.studies.baselines import baseline_records
 from lit_faces.studies.claims import judge
 from lit_faces.studies.collect import Results, collect, rows_of
+from lit_faces.studies.differences import data_words, differences, parts_of_data
 from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import write_table
@@ -18,9 +19,8 @@ from lit_faces.studies.plan import reported
 from lit_faces.studies.study import Options, Study
 from lit_faces.studies.tables import (
     claims_table,
-    data_words,
-    differences,
     for_readers,
+    lettered_tests,
     measured_tables,
     published_tables,
     text_table,
@@ -32,7 +32,8 @@ def write_report(study: Study, options: Options) -> str:
 
     Raises UserError if a record is missing.
     """
-    runs = reported(study, options)
+    asked = reported(study, options)
+    runs = asked.runs
     results = collect(study, runs)
     folder = options.reports / study.name / options.label
     context = Context(study, runs, results, folder)
@@ -60,6 +61,7 @@ def write_report(study: Study, options: Options) -> str:
     for table in tables:
         write_table(folder / f"{table.name}.csv", table.header, table.rows)
     pictures = _draw(context)
+    remarks = [*parts_of_data(context), *asked.remarks]
     # What an earlier report of other runs left would be mixed with this one's.
     made = {path.stem for path in pictures} | {table.name for table in tables}
     for path in [*folder.glob("*.png"), *folder.glob("*.csv")]:
@@ -69,10 +71,11 @@ def write_report(study: Study, options: Options) -> str:
     page = {
         "title": f"{study.title} ({options.profile} profile, {data_words(options)})",
         "paper": study.paper,
+        "remarks": remarks,
         "tables": [for_readers(table) for table in tables],
-        "judgements": judgements,
         "claims": claims,
-        "pictures": [(path.name, path.stem.replace("_", " "), path.with_suffix(".csv").name) for path in pictures],
+        "tests": lettered_tests(judgements),
+        "pictures": [(path.name, study.caption(path.stem), path.with_suffix(".csv").name) for path in pictures],
         "differences": differences(study, options, context),
         "provenance": provenance,
     }
@@ -87,7 +90,10 @@ def write_report(study: Study, options: Options) -> str:
         write_text(folder / name, environment_.get_template(template).render(page))
     published = {table.name for table in study.tables}
     printed = [text_table(table) for table in tables if table.name in published]
-    return "\n\n".join([*printed, text_table(claims), f"report: {folder / 'index.html'}"])
+    tests = "\n".join(f"test {letter}: {test}." for letter, test in lettered_tests(judgements).items())
+    return "\n\n".join(
+        [*remarks, *printed, text_table(claims), *([tests] if tests else []), f"report: {folder / 'index.html'}"]
+    )
 
 
 def _provenance(results: Results) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Study:
 
     A run is a method's config and the overlays that change its data, and so is a judge, the classifier of one data set: a run is
     judged by the judge with the same overlays. `data` is the paper's main data set. `in_profile` names the runs of a profile
-    that does not make them all.
+    that does not make them all, `captions` are of figures, by the beginnings of their files' names.
     """
 
     name: str
@@ -92,6 +92,16 @@ class Study:
     claims: tuple[Claim, ...]
     differences: tuple[Difference, ...]
     in_profile: dict[str, list[str]] = field(default_factory=dict)
+    captions: dict[str, str] = field(default_factory=dict)
+
+    def caption(self, stem: str) -> str:
+        """Of a figure by its file's name: the caption of the longest beginning that has one, then what the name adds to it."""
+        begun = [name for name in self.captions if f"{stem}_".startswith(f"{name}_")]
+        if not begun:
+            return stem.replace("_", " ")
+        name = max(begun, key=len)
+        rest = stem.removeprefix(name).strip("_").replace("_", " ")
+        return f"{self.captions[name]} ({rest})" if rest else self.captions[name]
 
     def published(self, run: str, metric: str) -> float | None:
         """The paper's number for a run and a metric, if it has one."""

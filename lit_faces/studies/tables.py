@@ -1,12 +1,12 @@
-"""The tables of a report, and what it says of its differences from the paper."""
+"""The tables of a report."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from string import ascii_uppercase
 
 from lit_faces.studies.claims import Judgement
 from lit_faces.studies.collect import Results, Row
-from lit_faces.studies.figures.context import Context
-from lit_faces.studies.study import Options, Study
+from lit_faces.studies.judges import JUDGED, judged_attribute, judges_note
+from lit_faces.studies.study import Study
 from lit_faces.studies.words import metric_words, settings_words
 
 # What is measured of every method beyond the paper's tables, where it applies.
@@ -37,12 +37,9 @@ _OF_EDITS = (
 
 # An edit's first metric, which every method that can be judged has.
 _RATE = "unedited_rate/"
+
+
 # What a judge decides, by the beginnings of the metrics' names.
-_JUDGED = ("edit_", "generation_", "unedited_rate", "unedited_hit")
-# Below this balanced accuracy a judge hardly does better than one that guesses, which has 0.5.
-_NEAR_CHANCE = 0.6
-
-
 @dataclass(frozen=True)
 class Cells:
     """A table as it is printed: the name of its file, a title, a header and rows of text, and what to know before reading it."""
@@ -52,11 +49,6 @@ class Cells:
     header: list[str]
     rows: list[list[str]]
     note: str = ""
-
-
-def data_words(options: Options) -> str:
-    """The data as a title names them."""
-    return "synthetic faces" if options.data == "Synthetic" else options.data
 
 
 def _digits(unit: str) -> int:
@@ -75,7 +67,9 @@ def _number(row: Row | None) -> str:
 def _published(row: Row | None) -> str:
     if row is None or row.published is None:
         return "-"
-    return f"{row.published:,.{_digits(row.unit)}f}" + ("" if row.comparable else " (not comparable)")
+    on = "" if row.comparable else " (not comparable)"
+    on = " (on all of the data)" if row.comparable and row.partial else on
+    return f"{row.published:,.{_digits(row.unit)}f}{on}"
 
 
 def published_tables(study: Study, results: Results) -> list[Cells]:
@@ -112,37 +106,8 @@ def _how(row: Row) -> str:
     return settings_words({k: v for k, v in row.settings.items() if not (several and k.startswith("wilson"))})
 
 
-def judges_note(study: Study, results: Results, runs: Iterable[str], metrics: Iterable[str]) -> str:
-    """What to say of judges near chance, if any of the metrics is theirs to decide; nothing if they are good."""
-    if not any(metric.startswith(_JUDGED) for metric in metrics):
-        return ""
-    judged: dict[str, list[str]] = {}
-    for run in dict.fromkeys(runs):
-        if run in study.runs and (weak := _weakness(study, results, run)):
-            judged.setdefault(weak, []).append(run)
-    found = "; ".join(f"{weak} (judge of {', '.join(names)})" for weak, names in judged.items())
-    return found and f"A judge is near chance, so what it sees means nothing. Balanced accuracy: {found}."
-
-
-def _weakness(study: Study, results: Results, run: str) -> str:
-    """The balanced accuracies near chance of a run's judge, on what its edits are judged by."""
-    edits = [row.metric.partition("/")[2] for row in results.rows if row.run == run and row.metric.startswith(_RATE)]
-    names = dict.fromkeys(_judged_attribute(study, edit) for edit in edits)
-    rows = [results.row(study.judge_of(run) or "", f"balanced_accuracy/{name}") for name in names]
-    return ", ".join(
-        f"{row.value:.2f} on {name.replace('_', ' ')}"
-        for name, row in zip(names, rows, strict=True)
-        if row is not None and row.value < _NEAR_CHANCE
-    )
-
-
-def _judged_attribute(study: Study, edit: str) -> str:
-    described = study.edits.get(edit, {})
-    return next(iter(described.get("set", []) or described.get("reset", [])), edit.removeprefix("No "))
-
-
 def measured_tables(study: Study, results: Results) -> list[Cells]:
-    """What we measured beyond the paper, and every edit beside the accuracy of its judge."""
+    """What we measured beyond the paper, what codes tell, and every edit beside the accuracy of its judge."""
     names = [name for name in dict.fromkeys(row.run for row in results.rows) if name not in study.judges]
     units = {row.metric: row.unit for row in results.rows}
     published = {metric for table in study.tables for metric in table.columns.values()}
@@ -151,10 +116,31 @@ def measured_tables(study: Study, results: Results) -> list[Cells]:
     header = ["model", *(f"{metric.replace('_', ' ')} ({units[metric]})" for metric in metrics)]
     note = judges_note(study, results, names, metrics)
     cells = [Cells("measured", "Beyond the paper's tables", header, lines, note)] if metrics else []
+    codes = _codes_table(results, names)
+    cells += [codes] if codes.rows else []
     for judge in study.judges:
         table = _edits_table(study, results, judge, [name for name in study.runs if study.judge_of(name) == judge])
         cells += [table] if table.rows else []
     return cells
+
+
+def _codes_table(results: Results, runs: list[str]) -> Cells:
+    """How well fresh classifiers tell each label from each code, a line a run, code and label."""
+    rows, several = [], False
+    for row in (row for name in runs for row in results.rows if row.run == name):
+        if row.metric.startswith("leakage/"):
+            code, label = "z", row.metric.partition("/")[2]
+        elif row.metric.startswith("subspace_accuracy/"):
+            code, label = row.metric.removeprefix("subspace_accuracy/").split("/", 1)
+        else:
+            continue
+        several |= len(row.seeds) > 1
+        others = [f"{row.settings[key]:.3f}" for key in ("linear", "chance")]
+        rows.append([row.run, code, label, row.unit, _number(row), *others, f"{row.n:,}"])
+    # Settings are those of one seed.
+    linear = "linear probe, first seed" if several else "linear probe"
+    header = ["model", "code", "label", "score", "probe ± standard error", linear, "chance", "n"]
+    return Cells("codes", "What codes tell of the labels", header, rows)
 
 
 def _edits_table(study: Study, results: Results, judge: str, runs: list[str]) -> Cells:
@@ -162,7 +148,7 @@ def _edits_table(study: Study, results: Results, judge: str, runs: list[str]) ->
     runs = [name for name in runs if any(row.run == name and row.metric.startswith(_RATE) for row in results.rows)]
     edits = dict.fromkeys(metric.partition("/")[2] for metric in sorted(metrics) if metric.startswith(_RATE))
     for edit in [*(e for e in study.edits if e in edits), *(e for e in edits if e not in study.edits)]:
-        own = results.row(judge, f"balanced_accuracy/{_judged_attribute(study, edit)}")
+        own = results.row(judge, f"balanced_accuracy/{judged_attribute(study, edit)}")
         for kind in _OF_EDITS:
             found = [results.row(name, f"{kind}/{edit}") for name in runs]
             if any(found):
@@ -171,7 +157,7 @@ def _edits_table(study: Study, results: Results, judge: str, runs: list[str]) ->
     header = ["edit", "metric", *runs, "judge's balanced accuracy", "n"]
     of = "" if len(study.judges) == 1 else f" ({', '.join(runs)})"
     name = judge.replace("judge", "edits")
-    title = f"What the judge sees in test faces that lack the attribute{of}"
+    title = f"Edits of the test faces that lack the attribute{of}"
     return Cells(name, title, header, rows, judges_note(study, results, runs, _OF_EDITS))
 
 
@@ -187,17 +173,25 @@ def for_readers(table: Cells) -> Cells:
     return replace(table, header=header, rows=rows)
 
 
+def lettered_tests(judgements: list[Judgement]) -> dict[str, str]:
+    """The distinct tests by the letters that the table of claims has for them."""
+    distinct = dict.fromkeys(judgement.test for judgement in judgements if judgement.verdict != "not tested")
+    return dict(zip(ascii_uppercase, distinct, strict=False))
+
+
 def claims_table(study: Study, results: Results, judgements: list[Judgement]) -> Cells:
-    """Verdicts with their evidence."""
-    by_judge = [claim for claim in study.claims if claim.metric.startswith(_JUDGED)]
-    note = judges_note(study, results, [run for claim in by_judge for run in claim.runs()], _JUDGED)
+    """Verdicts with their evidence, and the letter of the test."""
+    by_judge = [claim for claim in study.claims if claim.metric.startswith(JUDGED)]
+    note = judges_note(study, results, [run for claim in by_judge for run in claim.runs()], JUDGED)
+    letters = {test: letter for letter, test in lettered_tests(judgements).items()}
     rows = []
     for judgement in judgements:
         evidence = "; ".join(
             f"{e['of']}: {e['mean']:,.3g} [{e['low']:,.3g}, {e['high']:,.3g}]" for e in judgement.evidence
         )
-        rows.append([judgement.claim, judgement.verdict, evidence or "-"])
-    return Cells("claims", "The paper's claims", ["claim", "verdict", "mean difference [95 % interval]"], rows, note)
+        rows.append([judgement.claim, judgement.verdict, evidence or "-", letters.get(judgement.test, "-")])
+    header = ["claim", "verdict", "mean difference [95 % interval]", "test"]
+    return Cells("claims", "The paper's claims", header, rows, note)
 
 
 def text_table(table: Cells) -> str:
@@ -207,40 +201,3 @@ def text_table(table: Cells) -> str:
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     title = [table.title, *([table.note] if table.note else [])]
     return "\n".join([*title, text[0], "  ".join("-" * width for width in widths), *text[1:]])
-
-
-def differences(study: Study, options: Options, context: Context) -> list[str]:
-    """Where this reproduction differs from the paper, read off the records."""
-    said = []
-    if options.profile == "smoke":
-        said.append(
-            "The smoke profile trains for seconds: its numbers and verdicts show that everything runs, nothing else."
-        )
-    if options.data != study.data:
-        said.append(
-            f"The data are {data_words(options)}, not {study.data}: the published numbers stand beside ours for orientation "
-            "only, and none of the verdicts speaks of the paper's data."
-        )
-    drawn = sorted({run.name for run in context.runs if not run.comparable and not run.is_judge})
-    if drawn and options.data == study.data:
-        said.append(f"Of {', '.join(drawn)} the data were drawn, since the paper's were not there.")
-    lengths: dict[int, list[str]] = {}
-    for name in study.runs:
-        for seed, record in sorted(context.results.records.get(name, {}).items()):
-            lengths.setdefault(record["training"]["epochs"], []).append(f"{name}, seed {seed}")
-    for epochs, runs in sorted(lengths.items()):
-        if epochs != study.epochs:
-            said.append(
-                f"The paper trained for {study.epochs:,} epochs; {epochs:,} were trained here: {'; '.join(runs)}."
-            )
-    records = [by_seed[min(by_seed)] for name, by_seed in context.results.records.items() if name in study.runs]
-    for width in sorted({record["arguments"].get("width", 1.0) for record in records} - {1.0}):
-        said.append(f"Networks have {width} times the paper's channels.")
-    manifest = records[0]["data"]["manifest"]
-    source = manifest.get("attributes", {})
-    if isinstance(source, dict) and str(source.get("file", "")).endswith(".mat"):
-        said.append(
-            f"The attributes are the signs of the published scores ({source['file']}); the paper's are real-valued."
-        )
-    made = {run.name for run in context.runs}
-    return [*said, *(d.text for d in study.differences if not d.runs or made & {*d.runs})]

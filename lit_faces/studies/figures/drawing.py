@@ -9,6 +9,7 @@ import matplotlib as mpl
 from torch import Tensor
 
 from lit_faces.files import replacing
+from lit_faces.images import to_rgb
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -30,7 +31,7 @@ def save(figure: Any, path: Path) -> None:
 
 
 def grid(path: Path, rows: dict[str, Tensor], columns: Sequence[str] = (), title: str = "") -> None:
-    """Draw labelled rows of images (N, 3, H, W) in [0, 1]."""
+    """Draw labelled rows of images (N, 1, H, W) or (N, 3, H, W) in [0, 1]."""
     count = max(len(images) for images in rows.values())
     # Room for the title and the columns' names, in inches, whatever the number of rows.
     head, height = 0.3 * bool(title) + 0.25 * bool(columns) + 0.05, 1.15 * len(rows)
@@ -40,7 +41,7 @@ def grid(path: Path, rows: dict[str, Tensor], columns: Sequence[str] = (), title
         for axis in line:
             axis.set_axis_off()
         for axis, image in zip(line, images, strict=False):
-            axis.imshow(image.permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="nearest")
+            axis.imshow(to_rgb(image).permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="nearest")
         line[0].text(-0.08, 0.5, label, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
     for axis, column in zip(axes[0], columns, strict=False):
         axis.set_title(column, fontsize=9)

@@ -14,6 +14,7 @@ from lit_faces.callbacks.edits import settle_edits
 from lit_faces.data.base import FaceDataModule, Faces, to_unit_range
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.files import replacing
+from lit_faces.images import to_rgb
 from lit_faces.methods.capabilities import Classifies, Edits, Encodes, Reconstructs, Switches
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.faces import faces_lacking
@@ -106,11 +107,11 @@ def numbers(points: Tensor) -> list[float]:
 
 
 def mosaic(images: Tensor, columns: int) -> NDArray[np.float32]:
-    """Images (N, C, H, W) in [0, 1] side by side, row after row, in one picture with white gaps; equal cells, gaps included."""
+    """Images (N, 1 or 3, H, W) in [0, 1] side by side, row after row, as one coloured picture with white gaps in equal cells."""
     count, _, height, width = images.shape
     rows = -(-count // columns)
     sheet = np.ones((rows * (height + _GAP), columns * (width + _GAP), 3), np.float32)
-    for number, image in enumerate(images.clamp(0, 1).permute(0, 2, 3, 1).numpy()):
+    for number, image in enumerate(to_rgb(images).clamp(0, 1).permute(0, 2, 3, 1).numpy()):
         top, left = number // columns * (height + _GAP), number % columns * (width + _GAP)
         sheet[top + _GAP // 2 :, left + _GAP // 2 :][:height, :width] = image
     return sheet

@@ -1,5 +1,7 @@
 """Figures of the styles of a label: the points of its subspace, where faces lie in it, and what they look like."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,132 +28,183 @@ from lit_faces.studies.figures.panels import (
 )
 
 FACES = 2
-# The grid is centred where the prior has the faces with the label, and two of its standard deviations wide on either side.
+# The paper's grid is centred where the prior has the faces with the label, two of its standard deviations wide on either side.
 LINE = (1.0, 2.0, 3.0, 4.0, 5.0)
-# Strengths of a label (section 5.2 of the CSVAE paper: uniform in [0, 3]).
+# Strengths of a label, as in the caption of the CSVAE paper's Figure 3: from 0 to 3.
 STRENGTHS = (0.0, 0.75, 1.5, 2.25, 3.0)
+# What part of the posterior means the second grid spans, in each axis.
+_SPAN = (0.05, 0.95)
 _CELLS = len(LINE)
+_MOST_CANDIDATES = 30
 
 
-def draw_styles(pairs: dict[str, str | None], context: Context) -> list[Path]:
+@dataclass(frozen=True)
+class Panel:
+    """Faces given a label by one method in the same P `styles` (P, D): `images` (F, P, C, H, W), to be laid in lines of five.
+
+    `what` is said of it in the table; `across` and `up`, if there are any, are what to write along the axes.
+    """
+
+    what: str
+    title: str
+    styles: Tensor
+    images: Tensor
+    across: Sequence[float] = ()
+    up: Sequence[float] = ()
+
+    @property
+    def lines(self) -> int:
+        """How many lines of pictures a face has."""
+        return -(-len(self.styles) // _CELLS)
+
+
+def draw_styles(others: dict[str, list[str]], context: Context) -> list[Path]:
     """Faces given a label at points of its subspace, and beside them where the test faces lie in it (Figures 3, 4, 8, 9).
 
-    `pairs` says which other method is shown too, with the label at strengths from 0 to 3. One picture a label.
+    `others` says which other methods are shown too, with the label at strengths from 0 to 3. One picture a label.
     """
     paths: list[Path] = []
-    for name, other in pairs.items():
-        method = styled(context, name, 2)
-        if method is not None:
+    for name, rivals in others.items():
+        method = styled(context, name)
+        if method is not None and method.style_dim:
             for label in method.labels:
-                paths += _styles(method, name, other, label, context)
+                paths += _styles(method, name, rivals, label, context)
     return paths
 
 
-def _styles(method: Styled, name: str, other: str | None, label: str, context: Context) -> list[Path]:
-    judge, data, rival = context.judge(name), context.data(name), styled(context, other, 1)
+def _styles(method: Styled, name: str, rivals: list[str], label: str, context: Context) -> list[Path]:
+    judge, data = context.judge(name), context.data(name)
     batch = plain_faces(data, method.labels, FACES)
     if not len(batch.row):
         return []
-    # From the top left to the bottom right, as the pictures lie.
-    points = torch.tensor([[across, up] for up in reversed(LINE) for across in LINE])
-    changed = give(method, repeated(batch, len(points)), {label: points.repeat(len(batch.row), 1)})
-    table = _drawn_rows(name, batch, points, seen(judge, label, changed))
-    strong = None
-    if rival is not None and label in rival.labels:
-        strengths = torch.tensor(STRENGTHS)[:, None]
-        strong = give(rival, repeated(batch, len(strengths)), {label: strengths.repeat(len(batch.row), 1)})
-        table += _drawn_rows(str(other), batch, strengths, seen(judge, label, strong))
     faces = data.splits["test"]
-    means = posterior_means(method, faces)[f"w_{label}"]
+    means = posterior_means(method, faces).get(f"w_{label}", torch.zeros(len(faces), 0))
     holds = method.spec.binary(faces.attributes)[:, method.spec.position(label)]
+    panels = []
+    for other in rivals:
+        rival = styled(context, other, 1)
+        if rival is not None and label in rival.labels:
+            title = f"{other}: {words(label)} at strength p"
+            panels.append(_panel(rival, batch, label, other, title, torch.tensor(STRENGTHS)[:, None], STRENGTHS))
+    own = _own_panels(method, name, label, batch, means[holds])
 
     path = context.folder / (f"styles_{name}.png" if len(method.labels) == 1 else f"styles_{name}_{label.lower()}.png")
     again = method.reconstruct(batch.images, batch.attributes)
-    _draw(path, name, other, label, torch.stack([batch.images, again], 1), strong, changed, (means, holds, points))
+    _draw(path, label, torch.stack([batch.images, again], 1), panels, own, (means, holds))
+    size = max(2, method.style_dim)
+    table: list[list[Any]] = []
+    for panel in (*panels, *own):
+        pairs = [(int(row), numbers(style)) for row in batch.row for style in panel.styles]
+        judged = seen(judge, label, panel.images.flatten(0, 1))
+        table += [_line(panel.what, row, 0, style, size, p) for (row, style), p in zip(pairs, judged, strict=True)]
     table += [
-        ["posterior mean", int(row), int(on), *numbers(mean), ""]
+        _line("posterior mean", int(row), int(on), numbers(mean), size, "")
         for row, on, mean in zip(faces.index, holds, means, strict=True)
+        if len(mean)
     ]
-    header = ["what", "test row", f"has {label}", "w1 or strength", "w2", f"judge on {label}"]
-    write_table(path.with_suffix(".csv"), header, table)
+    points = ["w1 or strength", *(f"w{number}" for number in range(2, size + 1))]
+    write_table(path.with_suffix(".csv"), ["what", "test row", f"has {label}", *points, f"judge on {label}"], table)
     return [path]
 
 
-def _drawn_rows(what: str, batch: Batch, styles: Tensor, judged: list[float | str]) -> list[list[Any]]:
-    """A table's rows for faces drawn by a method, each face with all the styles (P, D)."""
-    pairs = [(int(row), numbers(style)) for row in batch.row for style in styles]
-    return [
-        [what, row, 0, *style, *[""] * (2 - len(style)), probability]
-        for (row, style), probability in zip(pairs, judged, strict=True)
-    ]
+def _line(what: str, row: int, on: int, style: list[float], size: int, judged: float | str) -> list[Any]:
+    return [what, row, on, *style, *[""] * (size - len(style)), judged]
+
+
+def _own_panels(method: Styled, name: str, label: str, batch: Batch, means: Tensor) -> list[Panel]:
+    """In a plane a grid where the prior has the label and one where the posterior means (N, D) have it, else the candidates."""
+    if method.style_dim != 2 or method.search == "principal":
+        candidates = method.candidate_styles()[:, method.labels.index(label)].cpu()
+        shown = torch.linspace(0, len(candidates) - 1, min(len(candidates), _MOST_CANDIDATES)).round().long()
+        title = f"{name}: {words(label)} in the styles that are searched"
+        return [_panel(method, batch, label, f"{name}, candidates", title, candidates[shown])]
+    title = f"{name}: {words(label)} at points around the prior's mean"
+    panels = [_panel(method, batch, label, f"{name}, prior", title, _plane_grid(LINE, LINE), LINE, LINE)]
+    if len(means) > 1:
+        low, high = torch.quantile(means, torch.tensor(_SPAN), dim=0)
+        across, up = (numbers(torch.linspace(float(a), float(b), _CELLS)) for a, b in zip(low, high, strict=True))
+        title = f"{name}: {words(label)} over the range of the posterior means"
+        points = _plane_grid(across, up)
+        panels.append(_panel(method, batch, label, f"{name}, posterior", title, points, across, up))
+    return panels
+
+
+def _plane_grid(across: Sequence[float], up: Sequence[float]) -> Tensor:
+    """Points (25, 2) from the top left to the bottom right, as the pictures lie."""
+    return torch.tensor([[x, y] for y in reversed(up) for x in across])
+
+
+def _panel(
+    method: Styled,
+    batch: Batch,
+    label: str,
+    what: str,
+    title: str,
+    styles: Tensor,
+    across: Sequence[float] = (),
+    up: Sequence[float] = (),
+) -> Panel:
+    images = give(method, repeated(batch, len(styles)), {label: styles.repeat(len(batch.row), 1)})
+    return Panel(what, title, styles, images.view(len(batch.row), len(styles), *images.shape[1:]), across, up)
 
 
 def _draw(
-    path: Path,
-    name: str,
-    other: str | None,
-    label: str,
-    faces: Tensor,
-    strong: Tensor | None,
-    changed: Tensor,
-    plane: tuple[Tensor, Tensor, Tensor],
+    path: Path, label: str, faces: Tensor, others: list[Panel], own: list[Panel], codes: tuple[Tensor, Tensor]
 ) -> None:
-    """One block a face: the face and its reconstruction, the other method's strengths, the grid; then the plane."""
-    count = len(faces)
-    heights = [1.0, *([1.0] if strong is not None else []), float(_CELLS)]
-    figure = plt.figure(figsize=(0.95 * _CELLS * (count + 1) + 1.8, 0.95 * sum(heights) + 1.5))
+    """One block a face: the face and its reconstruction, the other methods' strengths, its own styles; then the plane."""
+    count, panels, plane = len(faces), [*others, *own], codes[0].shape[1] == 2
+    heights = [1, *(panel.lines for panel in panels)]
+    figure = plt.figure(figsize=(0.95 * _CELLS * (count + plane) + 1.8, 0.95 * sum(heights) + 0.5 * len(heights) + 0.5))
     parts = figure.add_gridspec(
         len(heights),
-        count + 1,
+        count + plane,
         height_ratios=heights,
         left=0.04,
         right=0.99,
-        top=0.94,
-        bottom=0.08,
+        top=0.97,
+        bottom=0.05,
         wspace=0.14,
-        hspace=0.3,
+        hspace=0.5 * len(heights) / sum(heights),
     )
     for block in range(count):
-        cells = torch.ones(_CELLS, *faces.shape[2:])
-        cells[:2] = faces[block]
         axis = figure.add_subplot(parts[0, block])
-        axis.imshow(mosaic(cells, _CELLS), extent=(0.5, _CELLS + 0.5, 0, 1))
+        _lay(axis, faces[block], 1)
         axis.set_xticks([1, 2], ["face", "reconstruction"], fontsize=9)
-        _bare(axis)
-        if strong is not None:
-            axis = figure.add_subplot(parts[1, block])
-            axis.imshow(mosaic(strong.view(count, _CELLS, *faces.shape[2:])[block], _CELLS), extent=(0.5, 5.5, 0, 1))
-            axis.set_xticks(range(1, _CELLS + 1), [f"{p:g}" for p in STRENGTHS], fontsize=8)
-            axis.set_title(f"{other}: {words(label)} at strength p", fontsize=9, pad=3)
-            _bare(axis)
-        axis = figure.add_subplot(parts[-1, block])
-        half = (LINE[1] - LINE[0]) / 2
-        low, high = LINE[0] - half, LINE[-1] + half
-        grid = changed.view(count, _CELLS**2, *faces.shape[2:])[block]
-        axis.imshow(mosaic(grid, _CELLS), extent=(low, high, low, high))
-        axis.set(xticks=LINE, yticks=LINE, xlabel="w1", ylabel="w2")
-        axis.tick_params(labelsize=8, length=0)
-        axis.set_title(f"{name}: {words(label)} at points of its subspace", fontsize=9, pad=3)
-        axis.spines[:].set_visible(False)
-    _draw_plane(figure.add_subplot(parts[-1, count]), words(label), *plane)
+        for number, panel in enumerate(panels, 1):
+            axis = figure.add_subplot(parts[number, block])
+            _lay(axis, panel.images[block], panel.lines)
+            axis.set_title(panel.title, fontsize=9, pad=3)
+            if panel.across:
+                axis.set_xticks(range(1, _CELLS + 1), [f"{value:.3g}" for value in panel.across], fontsize=8)
+            if panel.up:
+                axis.set_yticks(range(1, _CELLS + 1), [f"{value:.3g}" for value in panel.up], fontsize=8)
+                axis.set(xlabel="w1", ylabel="w2")
+    if plane:
+        _draw_plane(figure.add_subplot(parts[len(others) + 1, count]), words(label), *codes, own)
     save(figure, path)
     shrink(path)
 
 
-def _draw_plane(axis: Any, label: str, means: Tensor, holds: Tensor, points: Tensor) -> None:
-    """Posterior means of a subspace (N, 2), and the points of the grid."""
+def _lay(axis: Any, images: Tensor, lines: int) -> None:
+    """Images in lines of five, in cells of one unit, the middle of the one at the bottom left at (1, 1); white where none is."""
+    cells = torch.ones(lines * _CELLS, *images.shape[1:])
+    cells[: len(images)] = images
+    axis.imshow(mosaic(cells, _CELLS), extent=(0.5, _CELLS + 0.5, 0.5, lines + 0.5))
+    axis.set(xticks=[], yticks=[])
+    axis.tick_params(length=0, pad=1)
+    axis.spines[:].set_visible(False)
+
+
+def _draw_plane(axis: Any, label: str, means: Tensor, holds: Tensor, panels: list[Panel]) -> None:
+    """Posterior means of a subspace (N, 2), and the points whose pictures are shown."""
     scatter(axis, means, holds, f"without {label}", f"with {label}")
-    axis.scatter(points[:, 0], points[:, 1], s=40, marker="+", c="black", linewidths=1, label="the grid's points")
+    for panel, marker in zip(panels, "+x", strict=False):
+        kind = panel.what.rpartition(", ")[2]
+        axis.scatter(*panel.styles.T, s=40, marker=marker, c="black", linewidths=1, label=f"points shown, {kind}")
     axis.set(xlabel="w1", ylabel="w2")
     axis.tick_params(labelsize=8)
     axis.set_title("posterior means of the test faces", fontsize=9, pad=3)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.06), fontsize=9, markerscale=1.5)
-
-
-def _bare(axis: Any) -> None:
-    axis.set_yticks([])
-    axis.tick_params(length=0, pad=1)
-    axis.spines[:].set_visible(False)
 
 
 def draw_subspaces(name: str, context: Context) -> list[Path]:

@@ -1,0 +1,165 @@
+"""Claims: what is confirmed, refuted, undecided and not tested, and on which images."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lit_faces.errors import UserError
+from lit_faces.studies.claims import Judgement, interval, judge
+from lit_faces.studies.collect import PerImage, Results, Row, _per_image
+from lit_faces.studies.study import Claim, Order, read_study
+from lit_faces.studies.tables import claims_table, lettered_tests
+
+
+def per_image(**columns: list[float]) -> PerImage:
+    count = len(next(iter(columns.values())))
+    return PerImage(np.arange(count), np.arange(count), {name: np.array(values) for name, values in columns.items()})
+
+
+def verdicts(**runs: PerImage) -> dict[str, str]:
+    judgements = judge(read_study("cmma"), Results([], {}, runs))
+    return {judgement.claim: judgement.verdict for judgement in judgements}
+
+
+def judged(claim: Claim, **runs: PerImage) -> Judgement:
+    [judgement] = judge(replace(read_study("cmma"), claims=(claim,)), Results([], {}, runs))
+    return judgement
+
+
+NOISE = np.random.default_rng(0).normal(size=400)
+EQUAL = Claim("equal", equal={"metric": "m", "runs": ["a", "b"], "within": 0.02})
+
+
+def test_a_clear_difference_is_judged_and_noise_is_not() -> None:
+    noise = np.random.default_rng(0).normal(size=400)
+    better, worse = (noise + 5).tolist(), noise.tolist()
+    claim = "CMMA's variational lower bound exceeds CVAE's (Table 2)"
+    assert verdicts(cmma=per_image(elbo=better), cvae=per_image(elbo=worse))[claim] == "confirmed"
+    assert verdicts(cmma=per_image(elbo=worse), cvae=per_image(elbo=better))[claim] == "refuted"
+    other = np.random.default_rng(1).normal(size=400).tolist()
+    assert verdicts(cmma=per_image(elbo=worse), cvae=per_image(elbo=other))[claim] == "undecided"
+    assert verdicts(cmma=per_image(elbo=worse))[claim] == "not tested"
+
+
+def test_an_edit_that_fails_keeps_the_claim_undecided() -> None:
+    claim = "Faces edited by CMMA show the new attribute (section 4.5.2)"
+    never, always = [0.0] * 50, [1.0] * 50
+    works = {"unedited_hit/A": never, "edit_hit/A": always}
+    fails = {"unedited_hit/B": never, "edit_hit/B": never}
+    assert verdicts(cmma=per_image(**works))[claim] == "confirmed"
+    assert verdicts(cmma=per_image(**works, **fails))[claim] == "undecided"
+
+
+def test_the_interval_is_of_the_mean_over_persons() -> None:
+    generator = np.random.default_rng(0)
+    values = generator.normal(1.0, 2.0, 1000)
+    alone = interval(values, np.arange(1000))
+    half = 1.96 * values.std() / np.sqrt(1000)
+    assert alone["high"] - alone["mean"] == pytest.approx(half, rel=0.1)
+    # Ten pictures of each person that say the same thing carry a tenth of the evidence.
+    copied = interval(np.repeat(values[:100], 10), np.repeat(np.arange(100), 10))
+    once = interval(values[:100], np.arange(100))
+    assert copied["high"] - copied["low"] == pytest.approx(once["high"] - once["low"], rel=0.05)
+
+
+def test_images_that_took_no_part_are_left_out() -> None:
+    values = np.array([1.0, np.nan, 3.0])
+    assert interval(values, np.arange(3))["n"] == 2
+    assert interval(values, np.arange(3))["mean"] == 2
+
+
+@pytest.mark.parametrize(
+    ("difference", "verdict"),
+    [
+        (0.001 * NOISE, "confirmed"),
+        (0.01 + 0.001 * NOISE, "confirmed"),
+        (0.05 + 0.001 * NOISE, "refuted"),
+        (-0.05 + 0.001 * NOISE, "refuted"),
+        (0.02 + 0.001 * (NOISE - NOISE.mean()), "undecided"),
+        (NOISE, "undecided"),
+    ],
+)
+def test_two_runs_are_equal_within_a_margin(difference: np.ndarray, verdict: str) -> None:
+    common = np.random.default_rng(1).normal(size=400)
+    judgement = judged(EQUAL, a=per_image(m=(common + difference).tolist()), b=per_image(m=common.tolist()))
+    assert judgement.verdict == verdict
+    assert judgement.evidence[0]["mean"] == pytest.approx(difference.mean())
+    assert "within 0.02 of 0" in judgement.test
+
+
+def test_every_one_of_several_orders_must_hold() -> None:
+    up, level = (NOISE + 5).tolist(), NOISE.tolist()
+    runs = {"a": per_image(m=up, error=level), "b": per_image(m=level, error=up)}
+    more, less = Order("m", "a", ("b",)), Order("error", "a", ("b",), lower=True)
+    assert judged(Claim("both", (more, less)), **runs).verdict == "confirmed"
+    assert [part["of"] for part in judged(Claim("both", (more, less)), **runs).evidence] == ["a - b", "b - a"]
+    assert judged(Claim("one", (more, replace(less, lower=False))), **runs).verdict == "refuted"
+    shuffled = np.random.default_rng(2).permutation(NOISE).tolist()
+    runs["b"] = per_image(m=level, error=shuffled)
+    assert judged(Claim("one is noise", (more, less)), **runs).verdict == "undecided"
+    assert judged(Claim("one is missing", (more, Order("other", "a", ("b",)))), **runs).verdict == "not tested"
+
+
+def test_images_are_paired_by_their_rows() -> None:
+    values = np.arange(50.0)
+    one = PerImage(np.arange(50), np.arange(50), {"m": values + 1})
+    other = PerImage(np.arange(10, 50)[::-1], np.arange(10, 50)[::-1], {"m": values[10:][::-1]})
+    [evidence] = judged(Claim("m", (Order("m", "a", ("b",)),)), a=one, b=other).evidence
+    assert evidence == {"of": "a - b", "mean": 1.0, "low": 1.0, "high": 1.0, "n": 40, "persons": 40}
+    strangers = replace(other, identity=other.identity + 1)
+    with pytest.raises(UserError, match="a and b were measured on different faces"):
+        judged(Claim("m", (Order("m", "a", ("b",)),)), a=one, b=strangers)
+
+
+def test_no_common_image_is_not_tested() -> None:
+    some, absent = per_image(m=[1.0, 2.0]), per_image(m=[np.nan, np.nan])
+    later = replace(some, row=some.row + 2)
+    order = Claim("order", (Order("m", "a", ("b",)),))
+    for claim in (order, EQUAL):
+        for other in (absent, later):
+            assert judged(claim, a=some, b=other).verdict == "not tested"
+    rises = Claim("rises", rises={"run": "a", "from": "before", "to": "after"})
+    never = {"before/A": [np.nan, np.nan], "after/A": [np.nan, np.nan]}
+    assert judged(rises, a=per_image(**never)).verdict == "not tested"
+    works = {"before/B": [0.0, 0.0], "after/B": [1.0, 1.0]}
+    assert judged(rises, a=per_image(**never, **works)).verdict == "confirmed"
+
+
+def test_seeds_of_different_images_are_refused(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    one.write_text("row,identity,m\n3,7,1\n5,8,\n")
+    other.write_text("row,identity,m\n3,7,2\n5,8,4\n")
+    values = _per_image([one, other])
+    assert (values.row.tolist(), values.identity.tolist()) == ([3, 5], [7, 8])
+    np.testing.assert_array_equal(values.columns["m"], [1.5, np.nan])
+    other.write_text("row,identity,m\n3,7,2\n6,8,4\n")
+    with pytest.raises(UserError, match="are of different images"):
+        _per_image([one, other])
+
+
+def test_each_distinct_test_is_told_with_its_claims() -> None:
+    study = read_study("cmma")
+    judgements = [
+        Judgement("one", "confirmed", "by order", []),
+        Judgement("two", "not tested", "nothing was measured", []),
+        Judgement("three", "undecided", "by margin", []),
+        Judgement("four", "refuted", "by order", []),
+    ]
+    assert lettered_tests(judgements) == {"A": "by order", "B": "by margin"}
+    assert [row[-1] for row in claims_table(study, Results([], {}, {}), judgements).rows] == ["A", "-", "B", "A"]
+
+
+def share(run: str, metric: str, value: float) -> Row:
+    return Row(run, metric, value, 0.01, 50, [0], "share of faces", None, True, None, {})
+
+
+def test_nothing_is_claimed_on_the_word_of_a_classifier_that_guesses() -> None:
+    runs = ("condvae", "condvae_info")
+    shown = per_image(**{"edit_hit/Eyeglasses": [1.0] * 30})
+    for accuracy, verdict in ((0.5, "not tested"), (0.9, "confirmed")):
+        rows = [share(run, "unedited_rate/Eyeglasses", 0.1) for run in runs]
+        rows.append(share("judge", "balanced_accuracy/Eyeglasses", accuracy))
+        found = judge(read_study("csvae"), Results(rows, {}, dict.fromkeys(runs, shown)))
+        assert [j.verdict for j in found if j.claim.endswith("here on CelebA-Glasses")] == [verdict]
