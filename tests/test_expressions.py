@@ -91,9 +91,10 @@ def test_the_nearest_mean_picture_tells_the_expressions_apart():
     assert (told == test.expression).float().mean() > 0.75
 
 
-def test_gray_pictures_have_three_equal_channels_and_are_the_luma_of_the_coloured_ones(people):
+def test_gray_pictures_have_one_channel_and_are_the_luma_of_the_coloured_ones(people):
     gray, coloured = render(people, 32), render(people, 32, gray=False)
-    assert (gray == gray[..., :1]).all()
+    assert gray.shape == (70, 32, 32, 1)
+    assert coloured.shape == (70, 32, 32, 3)
     assert (coloured != coloured[..., :1]).any()
     luma = (coloured.float() * torch.tensor([0.299, 0.587, 0.114])).sum(3)
     # Only saturated light may part them.
@@ -143,7 +144,7 @@ def test_exactly_one_expression_holds_and_neutral_is_no_label(data):
         assert (faces.attributes.sum(1) == 1).all()
     assert data.spec.labels == loaded.labels
     assert data.spec.exclusive
-    assert data.spec.image_shape == (3, 32, 32)
+    assert data.spec.image_shape == (1, 32, 32)
     train = data.splits["train"]
     assert torch.equal(data.spec.binary(train.attributes), loaded.splits["train"].attributes.bool())
 
@@ -167,7 +168,7 @@ def test_the_same_data_seed_gives_the_same_data_and_another_another():
 def test_the_counterfactual_of_a_face_s_own_expression_is_the_face(data, name):
     rows = torch.tensor([59, 0, 31, 7, 46, 20])
     images = data.counterfactual(rows, name, True)
-    assert images.shape == (6, 32, 32, 3)
+    assert images.shape == (6, 32, 32, 1)
     assert images.dtype == torch.uint8
     original = torch.cat([data.splits[split].images for split in SPLITS])[rows]
     same = (images == original).flatten(1).all(1)

@@ -27,7 +27,7 @@ def test_every_test_face_gets_a_picture(method: str, tmp_path: Path) -> None:
 
 
 def test_grey_faces_of_one_channel_are_drawn_grey(tmp_path: Path) -> None:
-    arguments = ["--data=Expressions", *SMALL[1:], *QUIET, "--model=VAE", "--model.width=0.05"]
+    arguments = ["--data=Expressions", *SMALL[1:], *QUIET, "--model=CVAE", "--model.width=0.05"]
     arguments += [f"--trainer.default_root_dir={tmp_path}"]
     assert main(["fit", *arguments]) == 0
     assert main(["predict", *arguments]) == 0

@@ -1,6 +1,7 @@
 """The Toronto Face Database's reader, split and label extension, on a file of the published layout that is written here."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -8,10 +9,14 @@ import pytest
 import torch
 from scipy.io import savemat
 
+from lit_faces.callbacks.identity_pairs import identity_pairs
 from lit_faces.data.base import SPLITS
-from lit_faces.data.tfd import TFD, read_labels, read_tfd, resize, split_rows
-from lit_faces.data.tfd_labels import extend_labels, keep_confident
+from lit_faces.data.tfd import TFD, find_labels, read_labels, read_tfd, resize, split_rows
+from lit_faces.data.tfd_labels import extend_labels, keep_confident, prepare_labels
 from lit_faces.errors import UserError
+from lit_faces.files import sha256
+
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 LABELLED, COUNT = 420, 600
 
@@ -61,7 +66,7 @@ def test_the_labelled_images_are_read_with_their_expressions(root):
     assert loaded.exclusive
     assert sum(len(faces) for faces in loaded.splits.values()) == LABELLED
     for faces in loaded.splits.values():
-        assert faces.images.shape == (len(faces), 64, 64, 3)
+        assert faces.images.shape == (len(faces), 64, 64, 1)
         assert faces.images.dtype == torch.uint8
         assert torch.equal(faces.images, resize(file.images[faces.index.numpy()], 64))
         assert (faces.attributes.sum(1) == 1).all()
@@ -69,6 +74,7 @@ def test_the_labelled_images_are_read_with_their_expressions(root):
         assert torch.equal(faces.identity, torch.from_numpy(file.identity)[faces.index])
     assert json.loads(json.dumps(loaded.manifest)) == loaded.manifest
     assert loaded.manifest["source"] == "TFD_48x48.mat"
+    assert loaded.manifest["extended"] is None
 
 
 def test_the_splits_are_80_10_10_and_share_no_identity(root):
@@ -94,10 +100,25 @@ def test_extended_labels_join_the_split_of_their_person_in_the_same_shares(root,
         added.append(int(more.sum()))
         assert loaded.manifest["counts"][name] == {"labelled by people": len(index) - added[-1], "extended": added[-1]}
     assert added == [pytest.approx(share * (COUNT - LABELLED), abs=3) for share in (0.8, 0.1, 0.1)]
-    identities = [set(loaded.splits[name].identity.tolist()) for name in SPLITS]
-    assert len(set.union(*identities)) == sum(map(len, identities))
-    # Pictures of unknown people are persons of their own.
-    assert len(set.union(*identities)) == LABELLED // 10 + COUNT - LABELLED - 20
+    assert loaded.manifest["extended"] == {"file": "more.csv", "sha256": sha256(table), "labels": COUNT - LABELLED}
+    # People known from labelled pictures have all theirs in one split.
+    known = read_tfd(root).identity
+    people = [{*known[loaded.splits[name].index]} - {-1} for name in SPLITS]
+    assert sum(map(len, people)) == len(set.union(*people)) == LABELLED // 10
+
+
+def test_no_guessed_expression_is_compared_with_another_photograph_of_the_person(root, tmp_path):
+    table = write_table(tmp_path / "more.csv", [(row, row % 7 + 1) for row in range(LABELLED, COUNT)])
+    compared = []
+    for extended in (str(table), None):
+        faces = TFD(str(root), extended=extended).load().splits["train"]
+        assert torch.equal(faces.identity[faces.index >= LABELLED], -1 - faces.index[faces.index >= LABELLED])
+        assert (faces.identity[faces.index < LABELLED] > 0).all()
+        pairs = identity_pairs(faces.identity, faces.attributes.argmax(1), 100_000, 0)
+        compared.append(
+            sorted(zip(*(faces.index[rows].tolist() for rows in (pairs.original, pairs.target)), strict=True))
+        )
+    assert compared[0] == compared[1] != []
 
 
 def test_a_person_of_many_pictures_still_is_in_one_split():
@@ -118,19 +139,18 @@ def test_the_larger_images_are_preferred_and_all_end_at_one_size(root):
     data = TFD(str(root), batch_size=8, limit=20)
     data.setup()
     assert data.spec.manifest["source"] == "TFD_96x96.mat"
-    assert data.spec.image_shape == (3, 64, 64)
+    assert data.spec.image_shape == (1, 64, 64)
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
-    assert batch.images.shape == (8, 3, 64, 64)
+    assert batch.images.shape == (8, 1, 64, 64)
     assert torch.allclose(batch.images, torch.tensor(77 / 255))
 
 
-def test_resizing_is_bilinear_and_antialiased_in_equal_channels():
+def test_resizing_is_bilinear_and_antialiased_in_one_channel():
     ramp = np.tile(np.arange(96, dtype=np.uint8) * 2, (2, 96, 1))
     small = resize(ramp, 48)
-    assert small.shape == (2, 48, 48, 3)
+    assert small.shape == (2, 48, 48, 1)
     # The mean of two neighbours, but at the edges.
     assert (small[0, 20, 1:-1, 0].float() - (torch.arange(48) * 4 + 1)[1:-1]).abs().max() <= 1
-    assert (small == small[..., :1]).all()
     checks = np.indices((96, 96)).sum(0)[None] % 2 * 200
     assert (resize(checks.astype(np.uint8), 48)[0, 2:-2, 2:-2].int() - 100).abs().max() <= 1
 
@@ -198,7 +218,7 @@ def test_bad_tables_name_their_line(tmp_path, lines, message):
 
 
 def test_a_missing_table_says_what_writes_it(tmp_path):
-    with pytest.raises(UserError, match=r"no extended labels .*none\.csv: write them with .*extend_labels"):
+    with pytest.raises(UserError, match=r"no extended labels .*none\.csv: `lit-faces data prepare tfd` makes some"):
         read_labels(tmp_path / "none.csv", np.array([-1]))
 
 
@@ -213,37 +233,114 @@ def test_images_are_kept_by_the_largest_mean_probability():
         keep_confident(np.zeros((3, 7)))
 
 
-def test_an_ensemble_labels_what_it_knows_and_the_data_set_takes_the_table(root, tmp_path):
-    table = tmp_path / "more.csv"
-    extension = extend_labels(root, table)
+def test_an_ensemble_labels_what_it_knows(root):
+    extension = extend_labels(read_tfd(root), 0)
     true = content()[1]
     assert len(extension.rows) > 0.8 * (COUNT - LABELLED)
     assert (extension.rows >= LABELLED).all()
     assert (extension.labels == true[extension.rows]).all()
     assert extension.accuracy == extension.precision == 1
     assert extension.kept > 0.8
-    with table.open() as file:
-        assert [*csv.reader(file)][1] == [str(extension.rows[0]), str(extension.labels[0])]
-    loaded = TFD(str(root), extended=str(table)).load()
-    assert sum(len(faces) for faces in loaded.splits.values()) == LABELLED + len(extension.rows)
-    assert loaded.manifest["extended"] == "more.csv"
+
+
+def test_an_ensemble_learns_from_the_train_split_alone(root):
+    file = read_tfd(root)
+    splits = TFD(str(root)).load().splits
+    first = extend_labels(file, 0)
+
+    def with_labels_turned(name):
+        labels = file.labels.copy()
+        rows = splits[name].index.numpy()
+        labels[rows] = labels[rows] % 7 + 1
+        return extend_labels(dataclasses.replace(file, labels=labels), 0)
+
+    for name in ("validation", "test"):
+        turned = with_labels_turned(name)
+        assert (turned.rows.tolist(), turned.labels.tolist()) == (first.rows.tolist(), first.labels.tolist())
+        assert (turned.accuracy, turned.kept, turned.precision) == (first.accuracy, first.kept, first.precision)
+    turned = with_labels_turned("train")
+    here = np.isin(turned.rows, first.rows)
+    assert here.sum() > 50
+    assert (turned.labels[here] == content()[1][turned.rows[here]] % 7 + 1).all()
 
 
 def test_an_ensemble_is_not_confident_of_noise(tmp_path):
     noise = np.random.default_rng(1).integers(0, 255, (COUNT, 48, 48), np.uint8)
     savemat(tmp_path / "TFD_48x48.mat", content(images=noise)[0])
-    extension = extend_labels(tmp_path, tmp_path / "more.csv", 0.9)
+    extension = extend_labels(read_tfd(tmp_path), 0)
     assert len(extension.rows) < 0.05 * (COUNT - LABELLED)
     assert extension.accuracy < 0.3
 
 
-def test_bad_folds_and_thresholds_are_named(tmp_path):
+def test_bad_folds_are_named_and_leave_nothing(tmp_path):
     savemat(tmp_path / "TFD_48x48.mat", content(folds=np.zeros((COUNT, 5)))[0])
-    with pytest.raises(UserError, match="fold 1 has no training images of two expressions"):
-        extend_labels(tmp_path, tmp_path / "more.csv")
-    with pytest.raises(UserError, match=r"threshold must be above 0 and at most 1, got 1\.5"):
-        extend_labels(tmp_path, tmp_path / "more.csv", 1.5)
-    assert not (tmp_path / "more.csv").exists()
+    with pytest.raises(UserError, match="fold 1 has no training images of two expressions in the train split"):
+        prepare_labels(tmp_path, 0)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_prepare_writes_labels_that_the_data_set_takes_by_itself(root, tmp_path, main, capsys):
+    extension = extend_labels(read_tfd(root), 0)
+    assert main(["data", "prepare", "tfd", "--root", str(root)]) == 0
+    said = capsys.readouterr().out
+    [folder] = (tmp_path / "cache").iterdir()
+    with (folder / "labels.csv").open() as table:
+        header, *lines = csv.reader(table)
+    assert header == ["row", "label"]
+    assert [[int(cell) for cell in line] for line in lines] == np.stack([extension.rows, extension.labels], 1).tolist()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    digest = sha256(root / "tfd/TFD_48x48.mat")
+    assert (manifest["source_sha256"], manifest["threshold"], manifest["data_seed"]) == (digest, 0.9, 0)
+    assert [*manifest["labels_by_expression"].values()] == np.bincount(extension.labels, minlength=8)[1:].tolist()
+    assert manifest["labels"] == len(lines)
+    assert f"{len(lines)} images labelled with a probability of at least 0.9, for data_seed 0: " in said
+    assert f"{manifest['labels_by_expression']['Fear']} Fear" in said
+
+    loaded = TFD(str(root)).load()
+    assert sum(len(faces) for faces in loaded.splits.values()) == LABELLED + len(lines)
+    assert sum(count["extended"] for count in loaded.manifest["counts"].values()) == len(lines)
+    assert loaded.manifest["extended"] == manifest | {"file": "labels.csv"}
+    # They are for one split, and can be left.
+    assert TFD(str(root), data_seed=1).load().manifest["extended"] is None
+    assert TFD(str(root), extended=None).load().manifest["extended"] is None
+
+    assert main(["data", "list", "--root", str(root)]) == 0
+    assert f"  labels      {folder}/labels.csv\n{len(lines)} images labelled" in capsys.readouterr().out
+    assert main(["data", "prepare", "tfd", "--root", str(root), "--data-seed", "1"]) == 0
+    assert TFD(str(root), data_seed=1).load().manifest["extended"]["data_seed"] == 1
+
+
+def test_labels_of_another_file_or_not_whole_are_left_alone(root, tmp_path):
+    table = prepare_labels(root, 0)
+    path = root / "tfd/TFD_48x48.mat"
+    assert find_labels(path, sha256(path), 0) == table
+    assert find_labels(path, "0" * 64, 0) is None
+    written = table.path.read_text()
+    table.path.write_text(written.replace("\n", "\r\n"))
+    assert find_labels(path, sha256(path), 0) is None
+    assert TFD(str(root)).load().manifest["extended"] is None
+    # What is not whole is made again.
+    assert prepare_labels(root, 0) == table
+    assert table.path.read_text() == written
+    (table.path.parent / "manifest.json").unlink()
+    assert find_labels(path, sha256(path), 0) is None
+    savemat(path, content(images=np.full((COUNT, 48, 48), 7, np.uint8))[0])
+    assert TFD(str(root)).load().manifest["extended"] is None
+
+
+def test_labels_that_cannot_be_written_are_one_line(root, tmp_path):
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(UserError, match=r"cannot write .*cache/tfd-labels-.*: set \$LIT_FACES_CACHE"):
+        prepare_labels(root, 0)
+
+
+def test_what_prepare_cannot_do_is_one_line(root, tmp_path, error_line):
+    prepare = ["data", "prepare", "tfd", "--root"]
+    assert "the Toronto Face Database needs a licence" in error_line([*prepare, str(tmp_path / "none")])
+    assert "tfd is neither downloaded nor taken over" in error_line([*prepare, str(root), "--from", str(root)])
+    assert "data_seed must be at least 0, got -1" in error_line([*prepare, str(root), "--data-seed", "-1"])
+    assert error_line(["data", "prepare", "lfw", "--data-seed", "1"]) == "--data-seed is for tfd"
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_bad_size_is_named():

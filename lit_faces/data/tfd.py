@@ -1,6 +1,7 @@
 """The Toronto Face Database with its seven expressions, from the file that its authors license."""
 
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData, Split
+from lit_faces.data.cache import cache_folders
 from lit_faces.data.expression_shapes import EXPRESSIONS
 from lit_faces.data.sources import DEFAULT_ROOT_VARIABLE, data_root
 from lit_faces.errors import UserError
-from lit_faces.files import sha256
+from lit_faces.files import sha256, sha256_of
 
 # The sharper one first.
 FILES = ("TFD_96x96.mat", "TFD_48x48.mat")
+THRESHOLD = 0.9
+# Raise this with every change of how `tfd_labels` labels images: tables that were written before are then left alone.
+LABELS_FORMAT = 1
 _SHARES = (0.8, 0.1, 0.1)
 _CHUNK = 4096
 
@@ -34,18 +39,30 @@ class TFDFile:
     folds: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Table:
+    """Where a table `row,label` of labels for images that have none lies, and what is known of its origin."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+
 class TFD(FaceDataModule):
     """Grey photographs of faces with expressions: about 4,200 labelled by people, more with `extended` labels.
 
-    `root` (default `$LIT_FACES_DATA`, else `data/`) or its folder `tfd` holds `TFD_96x96.mat` or `TFD_48x48.mat`. `extended` is
-    a table `row,label` of further labels as `tfd_labels.extend_labels` writes it; without it the other images are left out.
-    Images are resized to `size` (bilinear, antialiased), in three equal channels, which every network takes. The attributes
-    are the columns of `EXPRESSIONS`, 0 or 1, of which one holds; the labels are the first six, a neutral face having none.
+    `root` (default `$LIT_FACES_DATA`, else `data/`) or its folder `tfd` holds `TFD_96x96.mat` or `TFD_48x48.mat`. `extended`
+    is a table `row,label` of further labels; `auto` takes the one that `lit-faces data prepare tfd` wrote for this file and
+    `data_seed`, if there is one. Without a table the other images are left out. Images are resized to `size` (bilinear,
+    antialiased) and have one channel. The attributes are the columns of `EXPRESSIONS`, 0 or 1, of which one holds; the labels
+    are the first six, a neutral face having none.
 
     The split is 80/10/10 at random from `data_seed`, of the images labelled by people and of the others separately, as in
     Klys, Snell and Zemel 2018, section 5.2.1. All images of a known identity go to the split that its labelled ones were drawn
     into (a share is then met only to within one identity); an image of unknown identity counts as a person of its own, so
     that two of one unknown person may be in different splits.
+
+    `Faces.identity` is positive for images labelled by people. An extended image has -1 - row, its own, though the file may
+    know the person: what compares photographs of one person is then never told a guessed expression.
     """
 
     def __init__(
@@ -55,7 +72,7 @@ class TFD(FaceDataModule):
         limit: int | None = None,
         seed: int = 0,
         size: int = 64,
-        extended: str | None = None,
+        extended: str | None = "auto",
         data_seed: int = 0,
     ) -> None:
         super().__init__(batch_size, limit, seed)
@@ -63,18 +80,23 @@ class TFD(FaceDataModule):
             raise UserError(f"data.size must be at least 8, got {size}")
         self.root = data_root(root)
         self.size, self.data_seed = size, data_seed
-        self.extended = Path(extended).expanduser() if extended else None
+        self.extended = extended
 
     def load(self) -> LoadedData:
         """Read the file, split it and resize its images; each `Faces.index` is a row of the file."""
         file = read_tfd(self.root)
         labels = file.labels.copy()
         original = labels > 0
-        if self.extended is not None:
-            rows, added = read_labels(self.extended, labels)
+        digest = sha256(file.path)
+        table, extended = self._table(file.path, digest), None
+        if table is not None:
+            rows, added = read_labels(table.path, labels)
             labels[rows] = added
+            known = {"file": table.path.name, "sha256": sha256(table.path), "labels": len(rows)}
+            extended = table.manifest | known
         used = np.flatnonzero(labels > 0)
-        people = np.where(file.identity > 0, file.identity, file.identity.max(initial=0) + 1 + np.arange(len(labels)))
+        people = people_of(file)
+        identity = np.where(original, people, -1 - np.arange(len(people)))
         split = split_rows(people[used], original[used], self.data_seed)
         splits: dict[Split, Faces] = {}
         counts: dict[str, Any] = {}
@@ -88,19 +110,23 @@ class TFD(FaceDataModule):
             splits[name] = Faces(
                 resize(file.images[rows], self.size),
                 torch.nn.functional.one_hot(torch.from_numpy(labels[rows]) - 1, len(EXPRESSIONS)).float(),
-                torch.from_numpy(people[rows]),
+                torch.from_numpy(identity[rows]),
                 torch.from_numpy(rows),
             )
         manifest = {
             "source": file.path.name,
-            "sha256": sha256(file.path),
-            "extended": None if self.extended is None else self.extended.name,
-            "extended_sha256": None if self.extended is None else sha256(self.extended),
+            "sha256": digest,
+            "extended": extended,
             "size": self.size,
             "data_seed": self.data_seed,
             "counts": counts,
         }
         return LoadedData(splits, EXPRESSIONS, manifest, labels=EXPRESSIONS[:-1], exclusive=True)
+
+    def _table(self, path: Path, digest: str) -> Table | None:
+        if self.extended == "auto":
+            return find_labels(path, digest, self.data_seed)
+        return Table(Path(self.extended).expanduser(), {}) if self.extended else None
 
 
 def search_folders(root: Path) -> tuple[Path, Path]:
@@ -149,13 +175,39 @@ def read_tfd(root: Path) -> TFDFile:
     return TFDFile(path, images, labels, identity, folds)
 
 
+def people_of(file: TFDFile) -> NDArray[np.int64]:
+    """The person (N,) of each image, from 1; each of those that the file does not know has a number of its own."""
+    return np.where(file.identity > 0, file.identity, file.identity.max(initial=0) + 1 + np.arange(len(file.identity)))
+
+
+def labels_folders(path: Path, digest: str, data_seed: int) -> list[Path]:
+    """Where the prepared labels for the file at `path`, of SHA-256 `digest`, and for a split may lie, preferred first."""
+    name = f"tfd-labels-{sha256_of([LABELS_FORMAT, digest, THRESHOLD, data_seed])[:16]}"
+    return [folder / name for folder in cache_folders(path.parent)]
+
+
+def find_labels(path: Path, digest: str, data_seed: int) -> Table | None:
+    """The labels that `lit-faces data prepare tfd` wrote for this file and split, if they are there and whole."""
+    for folder in labels_folders(path, digest, data_seed):
+        table = folder / "labels.csv"
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            if manifest["sha256"] == sha256(table):
+                return Table(table, manifest)
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+    return None
+
+
 def read_labels(path: Path, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows (K,) of the images and their labels (K,), 1 to 7, from a table `row,label`; rows count from 0.
 
     `labels` (N,) are those of the file. Raises UserError, naming the line, for a row that is none, or has a label already.
     """
     if not path.is_file():
-        raise UserError(f"TFD: no extended labels {path}: write them with lit_faces.data.tfd_labels.extend_labels")
+        raise UserError(
+            f"TFD: no extended labels {path}: `lit-faces data prepare tfd` makes some, which TFD finds by itself"
+        )
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         header, *lines = [*csv.reader(file)] or [[]]
     if header != ["row", "label"]:
@@ -177,8 +229,11 @@ def read_labels(path: Path, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64
 def split_rows(people: NDArray[np.int64], labelled: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
     """Numbers (N,) of the splits 80/10/10, at random by person, the `labelled` (N,) bool rows before and apart from the others.
 
-    `people` (N,) are identities: no person is in two splits.
+    `people` (N,) are identities: no person is in two splits. Where the `labelled` rows go does not depend on the others. Raises
+    UserError for a negative seed.
     """
+    if seed < 0:
+        raise UserError(f"data.data_seed must be at least 0, got {seed}")
     generator = np.random.default_rng(seed)
     person = np.unique(people, return_inverse=True)[1]
     split_of = np.full(person.max(initial=-1) + 1, -1)
@@ -196,10 +251,10 @@ def split_rows(people: NDArray[np.int64], labelled: NDArray[np.bool_], seed: int
 
 
 def resize(images: NDArray[np.uint8], size: int) -> torch.Tensor:
-    """Square images (N, H, H) uint8 to (N, size, size, 3) uint8, bilinear and antialiased; the channels share their memory."""
+    """Square images (N, H, H) uint8 to (N, size, size, 1) uint8, bilinear and antialiased."""
     resized = torch.empty(len(images), size, size, dtype=torch.uint8)
     for start in range(0, len(images), _CHUNK):
         chunk = torch.tensor(images[start : start + _CHUNK]).unsqueeze(1).float()
         chunk = torch.nn.functional.interpolate(chunk, (size, size), mode="bilinear", antialias=True)
         resized[start : start + _CHUNK] = chunk.squeeze(1).round_().clamp_(0, 255).byte()
-    return resized.unsqueeze(-1).expand(-1, -1, -1, 3)
+    return resized.unsqueeze(-1)
