@@ -1,5 +1,6 @@
 """The verb `predict` writes a picture a test face."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,11 @@ def test_a_value_that_the_trainer_refuses_is_one_line(tmp_path: Path, capsys: py
     ]
     assert main(["fit", *arguments]) == 2
     assert "lit-faces: error: trainer: `max_epochs`" in capsys.readouterr().err
+
+
+def test_points_have_no_pictures(tmp_path: Path, error_line: Callable[[list[str]], str]) -> None:
+    arguments = ["--data=SwissRoll", "--data.samples=200", "--data.batch_size=32", *QUIET, "--model=CSVAE"]
+    arguments += ["--samples.every_n_epochs=1", f"--trainer.default_root_dir={tmp_path}"]
+    assert main(["fit", *arguments]) == 0
+    assert "SwissRoll are points, of which there are no pictures" in error_line(["predict", *arguments])
+    assert [*tmp_path.rglob("*.png")] == []

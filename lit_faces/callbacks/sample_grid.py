@@ -31,7 +31,7 @@ class SampleGrid(Callback):
         due = due and trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
         if not (due and trainer.is_global_zero and isinstance(pl_module, Generates)):
             return
-        if not isinstance(data, FaceDataModule):
+        if not isinstance(data, FaceDataModule) or data.spec.image_shape[1:] == (1, 1):
             return
         stored = data.splits["validation"][: self.faces]
         device = pl_module.device

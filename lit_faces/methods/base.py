@@ -88,8 +88,10 @@ class Method(LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Reconstructions (B, C, H, W) of the test faces; without an encoder, faces drawn from their attributes at zero noise.
 
-        Raises UserError for a method that makes no pictures.
+        Raises UserError for a method that makes no pictures and for data that are points.
         """
+        if self.spec.image_shape[1:] == (1, 1):
+            raise UserError(f"{self.spec.name} are points, of which there are no pictures to predict")
         if isinstance(self, Reconstructs):
             return self.reconstruct(batch.images, batch.attributes)
         if isinstance(self, Generates):

@@ -50,7 +50,7 @@ def draw_training(settings: object, context: Context) -> list[Path]:
             if losses:
                 axes[1].plot(*zip(*losses, strict=True), label=f"{label}: {key.removeprefix('train/')}")
     axes[0].set(xlabel="epoch", ylabel="nats per image", title="bound on the validation split")
-    axes[1].set(xlabel="batch", ylabel="nats", title="training losses")
+    axes[1].set(xlabel="batch", ylabel="loss, as each method weighs it", title="training losses")
     # Sums over pixels fall by orders of magnitude.
     drawn = [value for line in axes[1].get_lines() for value in np.asarray(line.get_ydata())]
     if drawn and max(drawn) > 20 * min(drawn) > 0:
