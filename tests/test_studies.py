@@ -242,7 +242,11 @@ def test_the_smoke_study_leaves_a_whole_report(reproduced: tuple[list[str], Path
     assert ("cgan", "elbo") not in measured
     assert ("cgan", "edit_accuracy") not in measured
     assert not any(row["comparable"] for row in results["rows"])
-    assert all(claim["verdict"] in ("confirmed", "refuted", "undecided") for claim in results["claims"])
+    verdicts = {claim["claim"]: claim["verdict"] for claim in results["claims"]}
+    # A classifier of two epochs guesses: nothing is claimed on its word.
+    assert {claim for claim, verdict in verdicts.items() if verdict == "not tested"} == {
+        claim for claim in verdicts if "edit" in claim or "Faces generated" in claim
+    }
     page = (report / "index.html").read_text()
     shown = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(shown) > 10

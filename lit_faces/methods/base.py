@@ -142,9 +142,9 @@ def _check_number(name: str, value: object) -> None:
     wrong = "finite" if not isfinite(value) else ""
     if name.endswith("_dim") and value < 1:
         wrong = "at least 1"
-    elif name.endswith(("width", "learning_rate", "gamma")) and value <= 0:
+    elif name in ("width", "gamma") and value <= 0:
         wrong = "above 0"
-    elif name.startswith("beta_") and value < 0:
+    elif (name.startswith("beta_") or name.endswith("learning_rate")) and value < 0:
         wrong = "at least 0"
     if wrong:
         raise UserError(f"model.{name} must be {wrong}, got {value}")
