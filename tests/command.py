@@ -1,5 +1,6 @@
 """The command line for tests: tiny runs, in this process or in one that may be killed."""
 
+import argparse
 import csv
 import os
 import resource
@@ -12,6 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
+
+from lit_faces.data import verb
 
 # Of 16 images, validated on 5 and tested on 7: no split is a whole number of batches.
 DATA = {"size": 32, "train": 16, "validation": 5, "test": 7, "batch_size": 4}
@@ -49,6 +52,13 @@ def logged(folder: Path, prefix: str) -> dict[tuple[int, str], float]:
                 named = {name: value for name, value in row.items() if name.startswith(prefix) and value}
                 values |= {(int(row["epoch"]), name): float(value) for name, value in named.items()}
     return values
+
+
+def data_verb(*words: str) -> None:
+    """`lit-faces data` with these words, but that it raises its errors."""
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    verb.run(parser.parse_args(words))
 
 
 def in_process_of_its_own(arguments: Sequence[str], output: Path, file_size: int | None = None) -> BaseProcess:

@@ -10,6 +10,8 @@ import torch
 from lit_faces.data.base import to_unit_range
 from lit_faces.data.synthetic import Synthetic
 
+pytest_plugins = ["fake_celeba", "fake_tfd"]
+
 torch.set_num_threads(1)
 # Imported once, not once a process.
 set_forkserver_preload(["lit_faces.cli"])

@@ -4,6 +4,7 @@ import io
 import zipfile
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -69,6 +70,17 @@ class Fake:
         self.write_zip(root / "celeba" / "img_align_celeba.zip")
         self.write_lists(root / "celeba")
         return root
+
+
+@pytest.fixture(scope="session")
+def celeba():
+    return Fake()
+
+
+@pytest.fixture
+def celeba_root(tmp_path, celeba):
+    """The usual layout: the official zip and the three lists in `root/celeba`."""
+    return celeba.write_usual(tmp_path / "data")
 
 
 def load(root, **options):

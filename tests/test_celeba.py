@@ -28,19 +28,8 @@ REAL_ROOT, REAL_CACHE = os.environ.get("LIT_FACES_DATA"), os.environ.get("LIT_FA
 pytestmark = pytest.mark.usefixtures("own_environment")
 
 
-@pytest.fixture(scope="module")
-def fake():
-    return Fake()
-
-
-@pytest.fixture
-def root(tmp_path, fake):
-    """The usual layout: the official zip and the three lists in `root/celeba`."""
-    return fake.write_usual(tmp_path / "data")
-
-
-def test_trains_from_it(root):
-    data = CelebA(str(root), batch_size=10, size=8, subset="Glasses", limit=20)
+def test_trains_from_it(celeba_root):
+    data = CelebA(str(celeba_root), batch_size=10, size=8, subset="Glasses", limit=20)
     data.setup()
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     assert batch.images.shape == (10, 3, 8, 8)
@@ -82,8 +71,8 @@ def has(loaded, split, label):
 
 
 @pytest.mark.parametrize(("subset", "negatives"), [("Glasses", 2), ("FacialHair", 1), ("HeavyMakeup", 1)])
-def test_a_subset_is_all_with_the_label_and_so_many_without(root, subset, negatives):
-    whole, loaded = load(root), load(root, subset=subset)
+def test_a_subset_is_all_with_the_label_and_so_many_without(celeba_root, subset, negatives):
+    whole, loaded = load(celeba_root), load(celeba_root, subset=subset)
     (label,) = loaded.labels
     assert loaded.labels == SUBSETS[subset]
     assert not loaded.exclusive
@@ -109,21 +98,21 @@ def test_a_subset_is_all_with_the_label_and_so_many_without(root, subset, negati
     assert json.loads(json.dumps(loaded.manifest)) == loaded.manifest
 
 
-def test_facial_hair_is_a_column_more_in_the_units_of_the_others(root):
-    whole, loaded = load(root), load(root, subset="FacialHair")
+def test_facial_hair_is_a_column_more_in_the_units_of_the_others(celeba_root):
+    whole, loaded = load(celeba_root), load(celeba_root, subset="FacialHair")
     assert loaded.attributes == (*NAMES, "Facial_Hair")
     assert set(loaded.splits["train"].attributes[:, -1].tolist()) == {-1.0, 1.0}
     # Of the attributes of a beard, those that the file has.
     assert loaded.follows == {"Facial_Hair": ("No_Beard", "Mustache", "Goatee")}
-    assert load(root, subset="Glasses").follows == whole.follows == {}
+    assert load(celeba_root, subset="Glasses").follows == whole.follows == {}
     before = {int(i): row for i, row in zip(joined(whole, "index"), joined(whole, "attributes"), strict=True)}
     for i, row in zip(joined(loaded, "index"), joined(loaded, "attributes"), strict=True):
         assert torch.equal(row[:-1], before[int(i)])
 
 
-def test_the_joint_subset_is_the_union_of_both(root):
-    parts = [load(root, subset=name, subset_seed=5) for name in ("Glasses", "FacialHair")]
-    union = load(root, subset="GlassesFacialHair", subset_seed=5)
+def test_the_joint_subset_is_the_union_of_both(celeba_root):
+    parts = [load(celeba_root, subset=name, subset_seed=5) for name in ("Glasses", "FacialHair")]
+    union = load(celeba_root, subset="GlassesFacialHair", subset_seed=5)
     assert union.labels == ("Eyeglasses", "Facial_Hair")
     for split in SPLITS:
         expected = {i for part in parts for i in part.splits[split].index.tolist()}
@@ -133,21 +122,21 @@ def test_the_joint_subset_is_the_union_of_both(root):
             assert has(union, split, label).sum() == has(part, split, label).sum()
 
 
-def test_a_subset_is_determined_by_its_seed_alone(root):
-    first, again = load(root, subset="Glasses"), load(root, subset="Glasses", seed=3)
-    other = load(root, subset="Glasses", subset_seed=1)
+def test_a_subset_is_determined_by_its_seed_alone(celeba_root):
+    first, again = load(celeba_root, subset="Glasses"), load(celeba_root, subset="Glasses", seed=3)
+    other = load(celeba_root, subset="Glasses", subset_seed=1)
     assert torch.equal(joined(first, "index"), joined(again, "index"))
     assert not torch.equal(joined(first, "index"), joined(other, "index"))
 
 
-def test_too_few_without_the_label_are_all_taken_and_that_is_said(root, fake):
-    values = fake.values.copy()
+def test_too_few_without_the_label_are_all_taken_and_that_is_said(celeba_root, celeba):
+    values = celeba.values.copy()
     values[:, COLUMN["Heavy_Makeup"]] = 1
     values[::8, COLUMN["Heavy_Makeup"]] = -1
     many = Fake()
     many.values = values
-    many.write_lists(root / "celeba")
-    loaded = load(root, subset="HeavyMakeup")
+    many.write_lists(celeba_root / "celeba")
+    loaded = load(celeba_root, subset="HeavyMakeup")
     assert [len(loaded.splits[name]) for name in SPLITS] == [120, 40, 40]
     assert loaded.manifest["subset"]["splits"]["train"]["Heavy_Makeup"] == {
         "positives": 105,
@@ -158,41 +147,41 @@ def test_too_few_without_the_label_are_all_taken_and_that_is_said(root, fake):
     }
 
 
-def test_a_subset_without_a_face_that_has_the_label_is_refused(root, fake):
+def test_a_subset_without_a_face_that_has_the_label_is_refused(celeba_root):
     none = Fake()
     none.values[:, COLUMN["Eyeglasses"]] = -1
-    none.write_lists(root / "celeba")
+    none.write_lists(celeba_root / "celeba")
     with pytest.raises(UserError, match="CelebA: no face of the train split is Eyeglasses"):
-        load(root, subset="Glasses")
+        load(celeba_root, subset="Glasses")
 
 
-def test_an_unknown_subset_or_a_missing_attribute_is_named(root, fake):
+def test_an_unknown_subset_or_a_missing_attribute_is_named(celeba_root, celeba):
     with pytest.raises(UserError, match=r"data.subset must be one of all, Glasses, .*, got 'Hats'"):
-        CelebA(str(root), subset="Hats")
-    lines = fake.lines()["list_attr_celeba.txt"]
+        CelebA(str(celeba_root), subset="Hats")
+    lines = celeba.lines()["list_attr_celeba.txt"]
     lines[1] = lines[1].replace("No_Beard", "Beard")
-    fake.write_lists(root / "celeba", {"list_attr_celeba.txt": lines})
+    celeba.write_lists(celeba_root / "celeba", {"list_attr_celeba.txt": lines})
     with pytest.raises(UserError, match="CelebA has no attribute 'No_Beard': did you mean Beard"):
-        load(root, subset="FacialHair")
+        load(celeba_root, subset="FacialHair")
 
 
 # --- the cache --------------------------------------------------------------------------------------------------------
 
 
-def test_cache_is_built_once_for_all_subsets_and_read_without_the_files(root, fake, tmp_path, monkeypatch):
-    load(root)
+def test_cache_is_built_once_for_all_subsets_and_read_without_the_files(celeba_root, celeba, tmp_path, monkeypatch):
+    load(celeba_root)
     for name in ("read_images", "read_attributes", "read_partition", "read_identity"):
         monkeypatch.setattr(celeba_files, name, None)
-    assert_is_fake(load(root), fake)
-    load(root, subset="Glasses")
+    assert_is_fake(load(celeba_root), celeba)
+    load(celeba_root, subset="Glasses")
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 @pytest.mark.parametrize("name", celeba_files.LISTS)
-def test_a_changed_list_gets_another_cache(root, fake, tmp_path, name):
-    load(root)
-    fake.write_lists(root / "celeba", {name: fake.lines()[name][:-1]})
-    assert load(root).manifest["faces"] == 199
+def test_a_changed_list_gets_another_cache(celeba_root, celeba, tmp_path, name):
+    load(celeba_root)
+    celeba.write_lists(celeba_root / "celeba", {name: celeba.lines()[name][:-1]})
+    assert load(celeba_root).manifest["faces"] == 199
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 

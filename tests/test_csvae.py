@@ -5,24 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from labelled_models import LABELS, MODELS, make
 from torch.distributions import Normal
 
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
-from lit_faces.methods import CSVAE, VAE, CondVAE, CondVAEInfo
+from lit_faces.methods import CSVAE, VAE
 from lit_faces.methods.labelled import LabelledVAE
 from lit_faces.methods.principal import principal_combinations, with_products
 from lit_faces.objectives.gaussian import PIXEL_LOG_VARIANCE
-
-MODELS = [VAE, CondVAE, CondVAEInfo, CSVAE]
-LABELS = ("Eyeglasses", "Male")
-
-
-def make(cls, data, **arguments):
-    torch.manual_seed(0)
-    method = cls(**{"labels": LABELS, "latent_dim": 3, "width": 0.06, **arguments})
-    method.prepare(data.spec)
-    return method
 
 
 def cloud(deviations, mean, count=4000):

@@ -1,21 +1,24 @@
-"""The pages that tell users how to extend the suite work as they stand."""
+"""What README and the pages on extending the suite tell users to type works as it stands."""
 
 import re
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from lit_faces.__main__ import main
 from lit_faces.methods import load_method
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+Main = Callable[[Sequence[str]], int]
 FAST = ["--trainer.max_epochs=1", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
 
 
 @pytest.fixture
@@ -25,8 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_recipe_for_a_method_trains_edits_and_resumes(folder: Path) -> None:
-    (code,), (config,), (command,) = (blocks("adding-a-method.md", kind) for kind in ("python", "yaml", "sh"))
+def test_the_recipe_for_a_method_trains_edits_and_resumes(folder: Path, main: Main) -> None:
+    (code,), (config,), (command,) = (blocks("docs/adding-a-method.md", kind) for kind in ("python", "yaml", "sh"))
     (folder / "my_autoencoder.py").write_text(code)
     (folder / "my_autoencoder.yaml").write_text(config)
     program, *arguments = command.split()
@@ -40,8 +43,8 @@ def test_the_recipe_for_a_method_trains_edits_and_resumes(folder: Path) -> None:
     assert len(code.splitlines()) < 150
 
 
-def test_the_recipe_for_data_trains_on_pictures_and_a_table(folder: Path) -> None:
-    (code,), (command,) = (blocks("your-own-data.md", kind) for kind in ("python", "sh"))
+def test_the_recipe_for_data_trains_on_pictures_and_a_table(folder: Path, main: Main) -> None:
+    (code,), (command,) = (blocks("docs/your-own-data.md", kind) for kind in ("python", "sh"))
     (folder / "my_faces.py").write_text(code)
     (folder / "faces").mkdir()
     generator = np.random.default_rng(0)
@@ -60,3 +63,23 @@ def test_the_recipe_for_data_trains_on_pictures_and_a_table(folder: Path) -> Non
     ]
     assert main(arguments) == 0
     assert load_method("run/checkpoints/last.ckpt").spec.attributes == ("Smiling", "Male")
+
+
+def test_the_methods_that_readme_trains_are_those_that_its_python_loads(folder: Path, main: Main) -> None:
+    (folder / "experiments").symlink_to(ROOT / "experiments")
+    lines = [line for block in blocks("README.md", "sh") for line in block.splitlines()]
+    tiny = ["--model.width=0.05", "--data.train=16", "--data.validation=8", "--data.batch_size=8", *FAST]
+    for line in lines:
+        if line.startswith("lit-faces fit"):
+            assert main([*shlex.split(line, comments=True)[1:], *tiny]) == 0
+    (code,) = blocks("README.md", "python")
+    made: dict[str, torch.Tensor] = {}
+    exec(code, made)
+    face = made["face"]
+    for edited in (face, made["edited"], made["other"]):
+        assert edited.shape == (1, 3, 64, 64)
+        assert edited.min() >= 0
+        assert edited.max() <= 1
+    assert made["styles"].shape == (1, 2)
+    assert not torch.equal(made["edited"], face)
+    assert not torch.equal(made["other"], face)

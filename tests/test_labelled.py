@@ -4,25 +4,16 @@ import math
 
 import pytest
 import torch
+from labelled_models import LABELS, MODELS, make
 from sklearn.linear_model import LogisticRegression
 from torch.distributions import Bernoulli, Categorical
 
 from lit_faces.data.base import FaceDataModule, Faces, LoadedData, to_unit_range
 from lit_faces.errors import UserError
-from lit_faces.methods import CSVAE, VAE, CondVAE, CondVAEInfo
+from lit_faces.methods import CSVAE, VAE, CondVAEInfo
 from lit_faces.methods.labelled import LabelledVAE
 from lit_faces.networks.larsen import Decoder, Encoder, Predictor
 from lit_faces.objectives.information import label_entropy, label_log_likelihood, with_none
-
-MODELS = [VAE, CondVAE, CondVAEInfo, CSVAE]
-LABELS = ("Eyeglasses", "Male")
-
-
-def make(cls, data, **arguments):
-    torch.manual_seed(0)
-    method = cls(**{"labels": LABELS, "latent_dim": 3, "width": 0.06, **arguments})
-    method.prepare(data.spec)
-    return method
 
 
 @pytest.fixture

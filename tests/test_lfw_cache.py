@@ -1,16 +1,16 @@
 """What is made of LFW's files: the split, the crop, the cache, the verbs on top, and the real data."""
 
-import argparse
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from command import data_verb
 from fake_lfw import Fake, assert_is_fake, fails, load
 from PIL import Image
 
-from lit_faces.data import cache, lfw_files, verb
+from lit_faces.data import cache, lfw_files
 from lit_faces.data.cache import Crop
 from lit_faces.data.lfw import LFW
 from lit_faces.data.lfw_cache import LFWCROP, split_rows
@@ -187,12 +187,6 @@ def test_impossible_size():
 
 
 # --- the verb (downloads are in test_download.py) ---------------------------------------------------------------------
-
-
-def data_verb(*words):
-    parser = argparse.ArgumentParser()
-    verb.add_arguments(parser)
-    verb.run(parser.parse_args(words))
 
 
 @pytest.mark.parametrize("kind", ["archive", "folder", "folder of these"])

@@ -1,5 +1,6 @@
 """What an evaluation callback leaves for the run's record, and when it measures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any, Protocol, runtime_checkable
@@ -86,10 +87,7 @@ class Evaluator(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Add a batch."""
-        if self._measures:
-            assert isinstance(pl_module, Method)
-            with trainer.precision_plugin.forward_context():
-                self.watch(trainer, pl_module, batch)
+        self._add(self.watch, trainer, pl_module, batch)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log what was watched."""
@@ -114,10 +112,7 @@ class Evaluator(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Add a batch."""
-        if self._measures:
-            assert isinstance(pl_module, Method)
-            with trainer.precision_plugin.forward_context():
-                self.update(trainer, pl_module, batch)
+        self._add(self.update, trainer, pl_module, batch)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep and log what was measured."""
@@ -129,6 +124,14 @@ class Evaluator(Callback):
             if "/" not in measurement.metric:
                 value = torch.tensor(measurement.value).float()
                 pl_module.log(f"test/{measurement.metric}", value, rank_zero_only=True)
+
+    def _add(
+        self, update: Callable[[Trainer, Method, Batch], None], trainer: Trainer, method: LightningModule, batch: Batch
+    ) -> None:
+        if self._measures:
+            assert isinstance(method, Method)
+            with trainer.precision_plugin.forward_context():
+                update(trainer, method, batch)
 
 
 def columns(values: PerImageValues, unit: str, suffix: str = "", **settings: Any) -> tuple[Measurement, ...]:
