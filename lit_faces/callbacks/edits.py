@@ -11,7 +11,7 @@ from lit_faces.callbacks.measurement import Measurement
 from lit_faces.data.batch import DataSpec
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
-from lit_faces.methods.capabilities import Switches
+from lit_faces.methods.capabilities import Labelled
 from lit_faces.metrics.per_image import clustered_error
 
 # What a face is called that has none of several exclusive labels; data sets may have it as an attribute.
@@ -61,7 +61,7 @@ class Edit:
 
 def labels_of(method: Method) -> tuple[str, ...]:
     """The attributes that are edited and looked for in codes: those that the method models, else those of the data."""
-    labels = method.labels if isinstance(method, Switches) else method.spec.labels
+    labels = method.labels if isinstance(method, Labelled) else method.spec.labels
     return tuple(name for name in labels if not (method.spec.exclusive and name == NEUTRAL))
 
 

@@ -26,9 +26,13 @@ class Batch(NamedTuple):
 
 
 def column_of(name: str, attributes: Sequence[str], data: str) -> int:
-    """Column of an attribute. Raises UserError with the closest names if the data set `data` has no such attribute."""
-    if name in attributes:
-        return attributes.index(name)
+    """Column of an attribute; a space and an underscore are the same, since data sets write "Blond Hair" and "Blond_Hair".
+
+    Raises UserError with the closest names if the data set `data` has no such attribute.
+    """
+    plain = [attribute.replace("_", " ") for attribute in attributes]
+    if name.replace("_", " ") in plain:
+        return plain.index(name.replace("_", " "))
     close = get_close_matches(name, attributes, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(close)}? " if close else ""
     raise UserError(f"{data} has no attribute {name!r}: {hint}it has {', '.join(attributes)}")

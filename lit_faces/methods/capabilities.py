@@ -47,15 +47,30 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
-class Switches(Protocol):
-    """Switches labels and lets the style of each be chosen (CSVAE paper, section 4.3).
+class Labelled(Protocol):
+    """Models K of the data's attributes, its `labels`; these are what it is measured by."""
 
-    `labels` are the K attributes that the method models. The style of one label is a point of `style_dim` numbers: a point of
+    labels: tuple[str, ...]
+
+
+@runtime_checkable
+class Recognises(Labelled, Protocol):
+    """Tells which of its labels a face has."""
+
+    def label_probabilities(self, images: Tensor) -> Tensor:
+        """Probability (B, K) of each label, from images (B, C, H, W) in [0, 1], without noise."""
+        ...
+
+
+@runtime_checkable
+class Switches(Labelled, Protocol):
+    """Switches its labels and lets the style of each be chosen (CSVAE paper, section 4.3).
+
+    The style of one label is a point of `style_dim` numbers: a point of
     its subspace W_i, 1 for the strength of a label, 0 for a method that has no choice. `search` says how `candidate_styles`
     lie: "grid" or "principal".
     """
 
-    labels: tuple[str, ...]
     style_dim: int
     search: str
 
@@ -103,6 +118,17 @@ class Classifies(Protocol):
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Probability (B, A) of each attribute, from images (B, C, H, W) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class Identifies(Protocol):
+    """Tells persons apart."""
+
+    embedding_dim: int
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Unit vectors (B, embedding_dim), near each other for one person, from images (B, C, H, W) in [0, 1]."""
         ...
 
 

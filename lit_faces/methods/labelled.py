@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_faces.data.batch import Batch, DataSpec
-from lit_faces.errors import UserError
-from lit_faces.methods.base import Method
+from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.larsen import Decoder, Encoder
 from lit_faces.objectives.gaussian import (
     LATENT_LOG_VARIANCE,
@@ -23,7 +22,7 @@ from lit_faces.objectives.information import with_none
 MILESTONES = tuple(3**i for i in range(7))
 
 
-class LabelledVAE(Method):
+class LabelledVAE(LabelledMethod):
     """An autoencoder of z and a condition made of K binary labels, x ~ N(mu(z, condition), I), z ~ N(0, I).
 
     Weights as in the paper's appendix: `beta_1` of -log p(x|.), summed over the pixels (a mean would let z collapse; 20 is
@@ -81,26 +80,11 @@ class LabelledVAE(Method):
 
     def build(self, spec: DataSpec) -> None:
         """Encoder and decoder. Raises UserError if no labels are given and the data set is about none."""
-        self.labels = self.labels or spec.labels
-        if not self.labels:
-            raise UserError(
-                f"{type(self).__name__} models a few labels, and {spec.name} is about none in particular: name some with "
-                "--model.labels='[...]', or choose a subset of the data"
-            )
-        if len(set(self.labels)) < len(self.labels):
-            raise UserError(f"model.labels must be different attributes, got {', '.join(self.labels)}")
-        self.columns = [spec.position(name) for name in self.labels]
-        self.exclusive = spec.exclusive and set(self.labels) <= set(spec.labels)
+        self.settle_labels(spec)
         count = len(self.labels)
         self.encoder = Encoder(spec.image_shape, self.latent_dim, self.encoder_condition_dim(count), self.width)
         self.noise_dim = self.latent_dim + self.decoder_condition_dim(count)
         self.decoder = Decoder(spec.image_shape, self.noise_dim, self.width, self.learned_sigma)
-
-    def label_values(self, attributes: Tensor) -> Tensor:
-        """The labels (B, K) in {0, 1} among standardised attributes (B, A)."""
-        held = self.spec.binary(attributes)
-        # Column by column: a list of columns would be copied to the device in every step.
-        return torch.stack([held[:, column] for column in self.columns], 1).to(attributes.dtype)
 
     def membership(self, labels: Tensor) -> Tensor:
         """Which classes an image is in (B, C): those of the labels, then "none" if exclusive, else "not" of each label."""
@@ -136,12 +120,6 @@ class LabelledVAE(Method):
         _, losses = self.bound(batch.images, self.label_values(batch.attributes))
         self.descend(self.optimizers(), losses["loss"])
         return {name: value.detach() for name, value in losses.items()}
-
-    def descend(self, optimiser: Any, loss: Tensor) -> None:
-        """One step of one optimiser."""
-        optimiser.zero_grad()
-        self.manual_backward(loss)
-        optimiser.step()
 
     def on_train_epoch_end(self) -> None:
         """The rates' schedule, in epochs; here, so that the checkpoint of the epoch holds it."""

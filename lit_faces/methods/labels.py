@@ -1,0 +1,49 @@
+"""Methods that model a few binary labels out of all attributes."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_faces.data.batch import DataSpec
+from lit_faces.errors import UserError
+from lit_faces.methods.base import Method
+
+
+class LabelledMethod(Method):
+    """A method of K binary `labels`, by default those that the data are about.
+
+    A subclass calls `settle_labels` in `build`.
+    """
+
+    labels: tuple[str, ...]
+    exclusive: bool
+
+    def settle_labels(self, spec: DataSpec) -> None:
+        """Find the labels among the attributes, and call them what the data call them.
+
+        Raises UserError if no labels are given and the data set is about none, or if one is given twice.
+        """
+        given = self.labels or spec.labels
+        if not given:
+            raise UserError(
+                f"{type(self).__name__} models a few labels, and {spec.name} is about none in particular: name some with "
+                "--model.labels='[...]', or choose a subset of the data"
+            )
+        self.columns = [spec.position(name) for name in given]
+        self.labels = tuple(spec.attributes[column] for column in self.columns)
+        if len(set(self.labels)) < len(self.labels):
+            raise UserError(f"model.labels must be different attributes, got {', '.join(self.labels)}")
+        self.exclusive = spec.exclusive and set(self.labels) <= set(spec.labels)
+
+    def label_values(self, attributes: Tensor) -> Tensor:
+        """The labels (B, K) in {0, 1} among standardised attributes (B, A)."""
+        held = self.spec.binary(attributes)
+        # Column by column: a list of columns would be copied to the device in every step.
+        return torch.stack([held[:, column] for column in self.columns], 1).to(attributes.dtype)
+
+    def descend(self, optimiser: Any, loss: Tensor) -> None:
+        """One step of one optimiser, for methods with several."""
+        optimiser.zero_grad()
+        self.manual_backward(loss)
+        optimiser.step()
