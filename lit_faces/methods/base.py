@@ -136,15 +136,18 @@ class Method(LightningModule):
             )
 
 
+_WEIGHTS = ("alpha", "beta", "gamma", "delta", "rho")
+
+
 def _check_number(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     wrong = "finite" if not isfinite(value) else ""
     if name.endswith("_dim") and value < 1:
         wrong = "at least 1"
-    elif name in ("width", "gamma") and value <= 0:
+    elif name == "width" and value <= 0:
         wrong = "above 0"
-    elif (name.startswith("beta_") or name.endswith("learning_rate")) and value < 0:
+    elif (name in _WEIGHTS or name.startswith(("beta_", "lambda_")) or name.endswith("learning_rate")) and value < 0:
         wrong = "at least 0"
     if wrong:
         raise UserError(f"model.{name} must be {wrong}, got {value}")
