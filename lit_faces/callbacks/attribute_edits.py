@@ -20,7 +20,7 @@ from lit_faces.metrics.attributes import AttributeHits, wilson_interval
 from lit_faces.metrics.noise import ImageNoise
 from lit_faces.metrics.per_image import clustered_error
 
-__all__ = ["AttributeEdits", "Edit", "edits_of"]
+__all__ = ["AttributeEdits", "Edit", "classifier_of", "edits_of"]
 
 _METRICS = {
     "unedited": ("unedited_rate",),
@@ -55,7 +55,7 @@ class AttributeEdits(Evaluator):
             raise UserError("--edits.watch needs a classifier: give its checkpoint as --edits.classifier")
         self.classifier_path, self.edits, self.seed, self.mean_over = classifier, edits, seed, mean_over
         self.watches = watch
-        self._classifier: Any = None
+        self._classifier: Classifies | None = None
         self._edits: dict[str, Edit] = {}
         self._hits: dict[tuple[str, str], AttributeHits] = {}
 
@@ -72,7 +72,7 @@ class AttributeEdits(Evaluator):
         if self.classifier_path is None or not isinstance(method, (Generates, Edits)) or trainer.sanity_checking:
             return False
         spec = method.spec
-        self._load_classifier(self.classifier_path, method)
+        self.classifier(method)
         kinds = [kind for kind, can in (("generation", Generates), ("edit", Edits)) if isinstance(method, can)]
         # Of the validation split only the edits are watched.
         kinds = ["unedited", *kinds] if trainer.testing else [kind for kind in kinds if kind == "edit"]
@@ -84,16 +84,21 @@ class AttributeEdits(Evaluator):
                 self._hits[kind, name] = AttributeHits(target, on, edit.tied(spec), among).to(method.device)
         return bool(self._hits)
 
-    def _load_classifier(self, path: str, method: Method) -> None:
-        if self._classifier is None:
+    def classifier(self, method: Method) -> Classifies | None:
+        """The frozen classifier, loaded when it is first needed; None without a checkpoint.
+
+        Raises UserError if the checkpoint holds no classifier or one of other attributes than the method's data have.
+        """
+        if self._classifier is None and self.classifier_path is not None:
             # Its first weights are drawn before they are loaded, which must not change what the training draws.
             with torch.random.fork_rng(devices=[]):
-                classifier = load_method(Path(path), device=method.device)
+                classifier: Any = load_method(Path(self.classifier_path), device=method.device)
             require(classifier, Classifies, type(classifier).__name__)
+            judged = classifier.spec
+            if judged.attributes != method.spec.attributes:
+                raise UserError(f"{self.classifier_path} was trained on {judged.name}, the data is {method.spec.name}")
             self._classifier = classifier
-        judged = self._classifier.spec
-        if judged.attributes != method.spec.attributes:
-            raise UserError(f"{path} was trained on {judged.name}, the data is {method.spec.name}")
+        return self._classifier
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Let go of the classifier: what comes next may be on another device."""
@@ -101,10 +106,12 @@ class AttributeEdits(Evaluator):
 
     def update(self, trainer: Trainer, method: Method, batch: Batch) -> None:
         """Edit and generate a batch, and let the classifier judge."""
+        judge = self.classifier(method)
+        assert judge is not None
         before = batch.images
         if isinstance(method, Reconstructs):
             before = method.reconstruct(batch.images, batch.attributes)
-        reference = self._classifier.probabilities(before)
+        reference = judge.probabilities(before)
         noise = None
         if isinstance(method, Generates):
             noise = ImageNoise(self.seed, batch.row, method.noise_dim).draw(1)[:, 0].to(batch.images)
@@ -113,17 +120,19 @@ class AttributeEdits(Evaluator):
             self._hits["unedited", name].update(rows, reference[lacking])
             if isinstance(method, Generates) and noise is not None:
                 generated = method.generate(wanted, noise[lacking])
-                self._hits["generation", name].update(rows, self._classifier.probabilities(generated))
+                self._hits["generation", name].update(rows, judge.probabilities(generated))
             if isinstance(method, Edits):
                 edited = method.edit(batch.images[lacking], batch.attributes[lacking], wanted)
-                self._hits["edit", name].update(rows, self._classifier.probabilities(edited), reference[lacking])
+                self._hits["edit", name].update(rows, judge.probabilities(edited), reference[lacking])
 
     def watch(self, trainer: Trainer, method: Method, batch: Batch) -> None:
         """Edit a batch, and let the classifier judge."""
+        judge = self.classifier(method)
+        assert judge is not None
         assert isinstance(method, Edits)
         for name, lacking, wanted in self._asked(method, batch):
             edited = method.edit(batch.images[lacking], batch.attributes[lacking], wanted)
-            self._hits["edit", name].update(batch.row[lacking], self._classifier.probabilities(edited))
+            self._hits["edit", name].update(batch.row[lacking], judge.probabilities(edited))
 
     def _asked(self, method: Method, batch: Batch) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Each edit's name, which faces (B,) lack what it gives, if any do, and the attributes wanted of these (M, A)."""
@@ -176,6 +185,13 @@ def edits_of(
     edits = settle_edits(given, method.spec, labels_of(method))
     attributes = trainer.datamodule.splits[split].attributes  # type: ignore[attr-defined]
     return {name: edit for name, edit in edits.items() if edit.lacking(attributes, method.spec).any()}
+
+
+def classifier_of(trainer: Trainer, method: Method) -> Classifies | None:
+    """The classifier of the run's AttributeEdits; None if the run has none."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    given = next((c for c in callbacks if isinstance(c, AttributeEdits)), None)
+    return None if given is None else given.classifier(method)
 
 
 def _unit(metric_name: str) -> str:
