@@ -100,3 +100,14 @@ def test_nothing_is_measured_without_labels_codes_or_leave():
     method = Painter()
     method.labels = ()
     assert evaluate(method, Tinted(labels=()), Leakage()) == {}
+
+
+def test_the_recalls_are_means_of_what_is_kept_for_each_code():
+    codes, truth = np.random.default_rng(0).normal(size=(300, 3)), np.arange(300) % 3
+    codes[:, 0] += truth
+    train, test = (codes[:200], truth[:200]), (codes[200:], np.where(truth[200:] == 2, 7, truth[200:]))
+    score = probe(train, test)
+    right = np.array(score.right)
+    # A class that is in one split alone is not asked for.
+    assert (np.isnan(right) == (test[1] == 7)).all()
+    assert score.recall == pytest.approx(tuple(right[test[1] == c].mean() for c in (0, 1)))

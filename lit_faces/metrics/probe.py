@@ -3,7 +3,8 @@
 import copy
 import warnings
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,13 +17,15 @@ _HIDDEN, _RATE, _BATCH, _EPOCHS, _PATIENCE = 64, 1e-3, 200, 100, 10
 @dataclass(frozen=True)
 class ProbeScore:
     """Of C `classes` that are there in both splits: `recall` (C,), the share of the n (`counts`, (C,)) test codes of a class
-    that the probe recognises, and `linear` (C,), the same of a linear probe.
+    that the probe recognises, and `linear` (C,), the same of a linear probe. `right` (N,) is 1 or 0 for each test code that the
+    probe is right about or not, NaN for those of other classes.
     """
 
     classes: tuple[int, ...]
     counts: tuple[int, ...]
     recall: tuple[float, ...]
     linear: tuple[float, ...]
+    right: tuple[float, ...]
 
     @property
     def accuracy(self) -> float:
@@ -59,25 +62,52 @@ def probe(train: Split, test: Split, seed: int = 0) -> ProbeScore | None:
     classes = [int(c) for c in np.unique(train[1]) if (train[1] == c).sum() > 1 and (test[1] == c).any()]
     if len(classes) < 2:
         return None
+    asked = np.isin(test[1], classes)
     (codes, truth), (held_out, wanted) = (
         (x[np.isin(y, classes)], np.searchsorted(classes, y[np.isin(y, classes)])) for x, y in (train, test)
     )
+    codes, held_out = _standardised(codes, held_out)
+    answers = _network(codes, truth, held_out, seed), _linear(codes, truth, held_out, "balanced")
+    recall, linear = (tuple(float((a[wanted == c] == c).mean()) for c in range(len(classes))) for a in answers)
+    right = np.full(len(asked), nan)
+    right[asked] = answers[0] == wanted
+    return ProbeScore(tuple(classes), tuple(np.bincount(wanted).tolist()), recall, linear, tuple(right.tolist()))
+
+
+def linear_answers(train: Split, held_out: NDArray[np.float64]) -> NDArray[np.int64]:
+    """What a linear classifier, to which every training code counts the same, says of each held-out code.
+
+    Shapes: training codes (N, d) with classes (N,) integers, held-out codes (M, d); gives (M,) classes. If the training
+    codes are of one class, that is the answer to all.
+    """
+    codes, truth = train
+    if (truth == truth[0]).all():
+        return np.full(len(held_out), truth[0])
+    codes, held_out = _standardised(codes, held_out)
+    return _linear(codes, truth, held_out)
+
+
+def _standardised(
+    codes: NDArray[np.float64], held_out: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both with the mean and the standard deviation of the first taken out."""
     mean, std = codes.mean(0), codes.std(0)
-    codes, held_out = ((x - mean) / np.where(std > 0, std, 1) for x in (codes, held_out))
-    recalls = [
-        tuple(float((answer[wanted == c] == c).mean()) for c in range(len(classes)))
-        for answer in (_network(codes, truth, held_out, seed), _linear(codes, truth, held_out))
-    ]
-    return ProbeScore(tuple(classes), tuple(np.bincount(wanted).tolist()), *recalls)
+    scale = np.where(std > 0, std, 1)
+    return (codes - mean) / scale, (held_out - mean) / scale
 
 
-def _linear(codes: NDArray[np.float64], truth: NDArray[np.int64], held_out: NDArray[np.float64]) -> NDArray[np.int64]:
+def _linear(
+    codes: NDArray[np.float64],
+    truth: NDArray[np.int64],
+    held_out: NDArray[np.float64],
+    class_weight: Literal["balanced"] | None = None,
+) -> NDArray[np.int64]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(class_weight="balanced", max_iter=200).fit(codes, truth)
+        model = LogisticRegression(class_weight=class_weight, max_iter=200).fit(codes, truth)
     answer: NDArray[np.int64] = model.predict(held_out)
     return answer
 
