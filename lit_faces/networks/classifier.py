@@ -1,22 +1,43 @@
-"""A small convolutional classifier of attributes, used for measuring."""
+"""A small convolutional network that says what a face shows, used for measuring."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class AttributeNet(nn.Module):
-    """Images (B, C, S, S) to one logit an attribute (B, A): four stride-2 convolutions, each with batch normalisation."""
+class Trunk(nn.Sequential):
+    """Images (B, C, S, S) to `features` numbers an image: four stride-2 convolutions, each with batch normalisation."""
 
-    def __init__(self, channels: int, attributes: int, width: float = 1.0, dropout: float = 0.3) -> None:
-        super().__init__()
+    def __init__(self, channels: int, width: float = 1.0) -> None:
         layers: list[nn.Module] = []
         for out in (max(4, round(base * width)) for base in (64, 128, 256, 512)):
             layers += [nn.Conv2d(channels, out, 4, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
             channels = out
-        self.convolutions = nn.Sequential(*layers)
-        self.pool = nn.AdaptiveAvgPool2d(4)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels * 16, attributes))
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
+        self.features = channels * 16
+
+
+class AttributeNet(nn.Module):
+    """Images (B, C, S, S) to one logit an attribute (B, A)."""
+
+    def __init__(self, channels: int, attributes: int, width: float = 1.0, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.convolutions = Trunk(channels, width)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.convolutions.features, attributes))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, in float32."""
-        logits: Tensor = self.head(self.pool(self.convolutions(images)).flatten(1)).float()
+        logits: Tensor = self.head(self.convolutions(images)).float()
         return logits
+
+
+class EmbeddingNet(nn.Module):
+    """Images (B, C, S, S) to unit vectors (B, embedding_dim)."""
+
+    def __init__(self, channels: int, embedding_dim: int, width: float = 1.0, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.convolutions = Trunk(channels, width)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.convolutions.features, embedding_dim))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Unit vectors, in float32."""
+        return F.normalize(self.head(self.convolutions(images)).float())
