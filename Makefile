@@ -12,13 +12,14 @@ READY := .venv/.ready
 STUDY  = $(BIN)/lit-faces $(1) $(2) --profile $(PROFILE) --data $(DATA) --seeds $(SEEDS) --devices $(DEVICES) \
          $(if $(METHODS),--methods $(METHODS)) $(if $(EPOCHS),--epochs $(EPOCHS))
 
-STUDIES := cmma csvae
+STUDIES := cmma csvae ifcvaegan
 
 .PHONY: help setup $(STUDIES:%=reproduce-%) $(STUDIES:%=report-%) test lint bench lock clean
 
 help:
 	@echo "make reproduce-cmma  train and evaluate CMMA, CVAE and CGAN, and write the report"
 	@echo "make reproduce-csvae the same for VAE, CondVAE, CondVAE-info and CSVAE"
+	@echo "make reproduce-ifcvaegan   the same for IFcVAE-GAN, cVAE-GAN, IcGAN and DIP-VAE"
 	@echo "                     PROFILE=smoke|laptop|desktop|paper DATA=LFW|CelebA|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae DEVICES=1 EPOCHS=20"
 	@echo "make report-cmma     write the report again from the records (report-csvae)"
 	@echo "make test            run every test"

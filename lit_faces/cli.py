@@ -25,19 +25,24 @@ import lit_faces.data.swiss_roll
 import lit_faces.data.synthetic
 import lit_faces.data.tfd  # noqa: F401  (these register the short class names --data=LFW)
 from lit_faces.callbacks.attribute_edits import AttributeEdits
+from lit_faces.callbacks.c_hat import CHat
 from lit_faces.callbacks.classifier_accuracy import ClassifierAccuracy
 from lit_faces.callbacks.counterfactual_error import CounterfactualError
 from lit_faces.callbacks.epoch_lines import EpochLines
 from lit_faces.callbacks.exact_resume import AtomicCheckpointIO, EpochCheckpoint, EpochSeed
+from lit_faces.callbacks.identity_kept import IdentityKept
 from lit_faces.callbacks.identity_pairs import IdentityPairs
+from lit_faces.callbacks.label_accuracy import LabelAccuracy
 from lit_faces.callbacks.leakage import Leakage
 from lit_faces.callbacks.likelihood_bounds import LikelihoodBounds
+from lit_faces.callbacks.linear_accuracy import LinearAccuracy
 from lit_faces.callbacks.losses import TrainingLosses
 from lit_faces.callbacks.parzen_window import ParzenWindow
 from lit_faces.callbacks.predictions import Predictions
 from lit_faces.callbacks.reconstruction import Reconstruction
 from lit_faces.callbacks.record import Record
 from lit_faces.callbacks.sample_grid import SampleGrid
+from lit_faces.callbacks.verification import Verification
 from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
 from lit_faces.loggers import finished_wandb_run, settle_loggers
@@ -154,6 +159,8 @@ class LitFacesCLI(LightningCLI):
         parser.add_lightning_class_args(ParzenWindow, "parzen")
         parser.add_lightning_class_args(AttributeEdits, "edits")
         parser.add_lightning_class_args(Leakage, "leakage")
+        parser.add_lightning_class_args(LinearAccuracy, "linear")
+        parser.add_lightning_class_args(IdentityKept, "identity")
         parser.add_lightning_class_args(IdentityPairs, "pairs")
         parser.add_lightning_class_args(SampleGrid, "samples")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_whole_seed)
@@ -269,7 +276,10 @@ def run(arguments: Sequence[str]) -> None:
                 TrainingLosses(),
                 EpochLines(),
                 ClassifierAccuracy(),
+                Verification(),
+                LabelAccuracy(),
                 Reconstruction(),
+                CHat(),
                 CounterfactualError(),
                 EpochCheckpoint(),
                 Record(),

@@ -16,6 +16,8 @@ from lit_faces.methods.capabilities import (
     Edits,
     Encodes,
     Generates,
+    Identifies,
+    Recognises,
     Reconstructs,
     Switches,
     require,
@@ -213,7 +215,17 @@ def test_an_edit_moves_the_code_by_the_difference_of_the_priors(variant, data, b
 
 
 def test_methods_can_do_what_the_papers_say():
-    everything = (Generates, Reconstructs, Edits, Switches, Encodes, BoundsLikelihood, Classifies)
+    everything = (
+        Generates,
+        Reconstructs,
+        Edits,
+        Switches,
+        Encodes,
+        BoundsLikelihood,
+        Classifies,
+        Recognises,
+        Identifies,
+    )
     labelled = {Reconstructs, Edits, Switches, Encodes}
     can = {name: {c for c in everything if isinstance(method(), c)} for name, method in METHODS.items()}
     assert can == {
@@ -224,7 +236,13 @@ def test_methods_can_do_what_the_papers_say():
         "CondVAE": {Generates, *labelled},
         "CondVAEInfo": {Generates, *labelled},
         "CSVAE": {Generates, *labelled},
+        "CVAEGAN": {Generates, Reconstructs, Edits, Encodes},
+        "CVAEGANBao": {Generates, Reconstructs, Edits, Encodes},
+        "IFcVAEGAN": {Generates, Reconstructs, Edits, Encodes, Recognises},
+        "IcGAN": {Generates, Reconstructs, Edits, Encodes, Recognises},
+        "DIPVAE": {Reconstructs, Encodes},
         "AttributeClassifier": {Classifies},
+        "IdentityEmbedding": {Identifies},
     }
     with pytest.raises(UserError, match="CGAN cannot do this"):
         require(CGAN(), Edits, "CGAN")

@@ -1,6 +1,7 @@
 """One LightningModule a model of the papers."""
 
 from lit_faces.methods.attribute_classifier import AttributeClassifier
+from lit_faces.methods.bao import CVAEGANBao
 from lit_faces.methods.base import Method, load_method
 from lit_faces.methods.cgan import CGAN
 from lit_faces.methods.cmma import CMMA
@@ -8,10 +9,31 @@ from lit_faces.methods.condvae import CondVAE
 from lit_faces.methods.condvae_info import CondVAEInfo
 from lit_faces.methods.csvae import CSVAE
 from lit_faces.methods.cvae import CVAE
+from lit_faces.methods.cvaegan import CVAEGAN
+from lit_faces.methods.dipvae import DIPVAE
+from lit_faces.methods.icgan import IcGAN
+from lit_faces.methods.identity_embedding import IdentityEmbedding
+from lit_faces.methods.ifcvaegan import IFcVAEGAN
 from lit_faces.methods.vae import VAE
 
 METHODS: dict[str, type[Method]] = {
-    method.__name__: method for method in (CMMA, CVAE, CGAN, VAE, CondVAE, CondVAEInfo, CSVAE, AttributeClassifier)
+    method.__name__: method
+    for method in (
+        CMMA,
+        CVAE,
+        CGAN,
+        VAE,
+        CondVAE,
+        CondVAEInfo,
+        CSVAE,
+        CVAEGAN,
+        CVAEGANBao,
+        IFcVAEGAN,
+        IcGAN,
+        DIPVAE,
+        AttributeClassifier,
+        IdentityEmbedding,
+    )
 }
 
 __all__ = [
@@ -19,11 +41,17 @@ __all__ = [
     "CMMA",
     "CSVAE",
     "CVAE",
+    "CVAEGAN",
+    "DIPVAE",
     "METHODS",
     "VAE",
     "AttributeClassifier",
+    "CVAEGANBao",
     "CondVAE",
     "CondVAEInfo",
+    "IFcVAEGAN",
+    "IcGAN",
+    "IdentityEmbedding",
     "Method",
     "load_method",
 ]

@@ -42,8 +42,8 @@ class Run:
 
 def plan(study: Study, options: Options) -> list[Run]:
     """The judges that are needed first, one for all seeds, then every method with every seed."""
-    names = study.chosen(options.profile, options.methods)
-    needed = {study.judge_of(name) for name in names}
+    names = study.chosen(options.profile, options.methods, options.data)
+    needed = {judge for name in names for judge in (study.judge_of(name), study.embedding_of(name))}
     judges = [_run(study, options, name, configs, 0) for name, configs in study.judges.items() if name in needed]
     return [*judges, *(_run(study, options, name, study.runs[name], seed) for seed in options.seeds for name in names)]
 
@@ -58,7 +58,7 @@ class Reported:
 
 def reported(study: Study, options: Options) -> Reported:
     """The plan of a report: of what was asked for, and of every other method that has been made so with each of the seeds."""
-    asked = study.chosen(options.profile, options.methods)
+    asked = study.chosen(options.profile, options.methods, options.data)
     state = {
         name: {_state(_run(study, options, name, study.runs[name], seed)) for seed in options.seeds}
         for name in study.runs
@@ -112,7 +112,7 @@ def _run(study: Study, options: Options, name: str, config: tuple[str, ...], see
     common = [part for path in configs for part in ("--config", str(path))]
     common += [f"--data={data}", f"--seed_everything={seed}", f"--trainer.default_root_dir={folder.path}"]
     if options.devices > 1:
-        common += [f"--trainer.devices={options.devices}", "--trainer.strategy=ddp_find_unused_parameters_true"]
+        common += [f"--trainer.devices={options.devices}", "--trainer.strategy=ddp"]
     fit = ["fit", *common]
     if options.epochs is not None and not is_judge:
         fit.append(f"--trainer.max_epochs={options.epochs}")
@@ -125,8 +125,11 @@ def execute(study: Study, options: Options, runs: list[Run]) -> None:
 
     Raises UserError if a run fails or its folder holds another run, KeyboardInterrupt if it was stopped.
     """
-    for judge in (run for run in runs if run.is_judge):
-        write_text(_edits_overlay_path(root_of(study, options), judge.name), _edits_overlay(study, judge))
+    root, judges = root_of(study, options), {run.name: run for run in runs if run.is_judge}
+    for judge in {run.judge for run in runs if run.judge is not None}:
+        embedding = study.embedding_of(judge)
+        overlay = _edits_overlay(study, judges[judge], None if embedding is None else judges[embedding])
+        write_text(_edits_overlay_path(root, judge), overlay)
     for number, run in enumerate(runs, 1):
         title = f"[{number}/{len(runs)}] {run.name}" + ("" if run.is_judge else f", seed {run.seed}")
         done = run.folder.path / "plan.json"
@@ -148,11 +151,15 @@ def _edits_overlay_path(root: Path, judge: str) -> Path:
     return root / f"{judge.replace('judge', 'edits')}.yaml"
 
 
-def _edits_overlay(study: Study, judge: Run) -> str:
+def _edits_overlay(study: Study, judge: Run, embedding: Run | None) -> str:
     """Who judges, and on what; a study without edits of its own has those of the data's labels."""
     import yaml
 
     edits = {"classifier": str(judge.folder.checkpoint), **({"edits": study.edits} if study.edits else {})}
+    overlay = {"edits": edits}
+    planned = {key: judge.plan[key] for key in ("fit", "configs")}
+    if embedding is not None:
+        overlay["identity"] = {"embedding": str(embedding.folder.checkpoint)}
+        planned["embedding"] = {key: embedding.plan[key] for key in ("fit", "configs")}
     # A judge that is trained otherwise changes this file, and with it the plans of the runs, which are then judged again.
-    digest = sha256_of({key: judge.plan[key] for key in ("fit", "configs")})
-    return f"# the judge's settings: {digest}\n{yaml.safe_dump({'edits': edits}, sort_keys=False)}"
+    return f"# the judge's settings: {sha256_of(planned)}\n{yaml.safe_dump(overlay, sort_keys=False)}"

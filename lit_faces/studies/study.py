@@ -1,6 +1,8 @@
 """A study: what a paper did and published, read from `experiments/NAME/study.yaml`."""
 
+import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +75,10 @@ class Difference:
 class Study:
     """A paper's runs, tables, figures and claims. `folder` holds the runs' configs.
 
-    A run is a method's config and the overlays that change its data, and so is a judge, the classifier of one data set: a run is
-    judged by the judge with the same overlays. `data` is the paper's main data set. `in_profile` names the runs of a profile
-    that does not make them all, `captions` are of figures, by the beginnings of their files' names.
+    A run is a method's config and overlays, and so is a judge: an AttributeClassifier or an IdentityEmbedding of one data set,
+    which judges all runs on the same data. `data` is the paper's main data set. `in_profile` names the runs of a profile that
+    does not make them all, `only_on` the data set of runs that no other can stand in for; `captions` are of figures, by the
+    beginnings of their files' names.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Study:
     claims: tuple[Claim, ...]
     differences: tuple[Difference, ...]
     in_profile: dict[str, list[str]] = field(default_factory=dict)
+    only_on: dict[str, str] = field(default_factory=dict)
     captions: dict[str, str] = field(default_factory=dict)
 
     def caption(self, stem: str) -> str:
@@ -107,19 +111,37 @@ class Study:
         """The paper's number for a run and a metric, if it has one."""
         return next((v for v in (table.value(run, metric) for table in self.tables) if v is not None), None)
 
-    def chosen(self, profile: str, methods: tuple[str, ...]) -> list[str]:
-        """The runs to make: those named, else those of the profile."""
-        return list(methods or self.in_profile.get(profile, ())) or list(self.runs)
+    def chosen(self, profile: str, methods: tuple[str, ...], data: str) -> list[str]:
+        """The runs to make: those named, else those of the profile that can be made with a data set in place of the main one."""
+        if methods:
+            return list(methods)
+        named = self.in_profile.get(profile, ()) or self.runs
+        return [name for name in named if self.only_on.get(name, data) == data]
 
     def judge_of(self, run: str) -> str | None:
-        """The judge of a run's data, if there is one."""
-        return next((name for name, configs in self.judges.items() if configs[1:] == self.runs[run][1:]), None)
+        """The classifier of a run's data, if there is one."""
+        return self._judge(run, "AttributeClassifier")
+
+    def embedding_of(self, run: str) -> str | None:
+        """The embedding of persons of a run's data, if there is one."""
+        return self._judge(run, "IdentityEmbedding")
+
+    def _judge(self, run: str, method: str) -> str | None:
+        same = (name for name in self.judges if self.data_set(name) == self.data_set(run))
+        return next((name for name in same if self._section(name, "model")["class_path"] == method), None)
 
     def data_of(self, run: str) -> str:
         """Class of the DataModule that a run's configs, or a judge's, name last."""
-        configs = [self.folder / config for config in {**self.runs, **self.judges}[run]]
-        named = [yaml.safe_load(path.read_text(encoding="utf-8")).get("data", {}).get("class_path") for path in configs]
-        return str([name for name in named if name][-1])
+        return str(self._section(run, "data")["class_path"])
+
+    def data_set(self, run: str) -> str:
+        """What tells the data of a run or a judge from others: their class and options, however many images a batch has."""
+        data = self._section(run, "data")
+        options = {key: value for key, value in data.get("init_args", {}).items() if key not in ("batch_size", "limit")}
+        return json.dumps([data["class_path"], options], sort_keys=True)
+
+    def _section(self, run: str, section: str) -> dict[str, Any]:
+        return _section(tuple(self.folder / config for config in {**self.runs, **self.judges}[run]), section)
 
     def profile(self, name: str) -> Path:
         """Config overlay of a profile. Raises UserError with the known ones."""
@@ -194,19 +216,30 @@ def read_study(name: str) -> Study:
     return study
 
 
+@lru_cache(maxsize=256)
+def _section(configs: tuple[Path, ...], section: str) -> dict[str, Any]:
+    """`model` or `data` of configs, each laid over those before it."""
+    merged: dict[str, Any] = {"init_args": {}}
+    for config in configs:
+        given = yaml.safe_load(config.read_text(encoding="utf-8")).get(section, {})
+        merged = {**merged, **given, "init_args": {**merged["init_args"], **given.get("init_args", {})}}
+    return merged
+
+
 def _configs(described: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
     return {name: (value,) if isinstance(value, str) else tuple(value) for name, value in described.items()}
 
 
 def _table(described: dict[str, Any]) -> Table:
-    """One `metric` with a number a run, or `columns` with a row of numbers a run."""
+    """One `metric` with a number a run, or `columns` with a row of numbers a run, null where there is none."""
     if "metric" in described:
         metric, published = described.pop("metric"), described.pop("published")
         return Table(
             columns={"": metric}, published={run: {"": number} for run, number in published.items()}, **described
         )
     columns = described.pop("columns")
-    published = {run: dict(zip(columns, row, strict=True)) for run, row in described.pop("published").items()}
+    rows = {run: zip(columns, row, strict=True) for run, row in described.pop("published").items()}
+    published = {run: {heading: value for heading, value in row if value is not None} for run, row in rows.items()}
     return Table(columns=columns, published=published, **described)
 
 

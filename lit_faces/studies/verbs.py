@@ -57,7 +57,9 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
         raise UserError(f"{study.name} has no method {', '.join(sorted(unknown))}: use some of {', '.join(study.runs)}")
     from lit_faces.studies.sources import settle
 
-    data, stand_ins, said = settle(study, parsed.data, parsed.profile, study.chosen(parsed.profile, methods))
+    data, stand_ins, said = settle(
+        study, parsed.data, parsed.profile, study.chosen(parsed.profile, methods, study.data)
+    )
     for line in said:
         print(f"{study.name}, profile {parsed.profile}: {line}", flush=True)
     options = Options(parsed.profile, data, stand_ins, seeds, methods, parsed.devices)

@@ -12,6 +12,7 @@ _METRICS = {
     "pixels_at_variance_floor": "pixels at the variance floor",
     "nearest_sample_rms": "distance to the nearest sample",
     "reconstruction_mse": "reconstruction error",
+    "sharpness": "sharpness of the reconstruction",
     "leakage": "leakage: labels told from the code z",
     "unedited_rate": "attribute seen without the edit",
     "edit_accuracy": "edit accuracy: attribute seen after the edit",
@@ -19,12 +20,25 @@ _METRICS = {
     "generation_accuracy": "attribute seen in generated faces",
     "counterfactual_mse": "error of the edit against the true face",
     "unedited_mse": "the same error without the edit",
+    "c_hat_off": "Ĉ sees no label after y = 0, where it was",
+    "c_hat_on": "Ĉ sees the label after y = 1, where it was",
+    "authors_c_hat_off": "Ĉ sees no label after y = 0, on the first 16 faces where it was",
+    "authors_c_hat_on": "Ĉ sees the label after y = 1, on the first 16 faces where it was",
+    "label_accuracy": "accuracy of E_y, the model's own classifier",
+    "majority_accuracy": "share of the value that is more frequent in training",
+    "linear_accuracy": "accuracy of a linear classifier on the code z",
+    "identity_kept": "person recognised after the edit",
+    "identity_accuracy": "person told from others after the edit",
+    "unedited_identity_kept": "person recognised without the edit",
+    "verification_accuracy": "persons told apart on photographs",
 }
 
 
 def metric_words(metric: str) -> str:
-    """A metric as a reader calls it."""
-    return _METRICS.get(metric, metric.replace("_", " "))
+    """A metric as a reader calls it; what it is of, behind the slash of its name, follows in brackets."""
+    name, _, of = metric.partition("/")
+    words = _METRICS.get(name, name.replace("_", " "))
+    return f"{words} ({of.replace('_', ' ')})" if of else words
 
 
 def settings_words(settings: Mapping[str, Any]) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lit_faces.studies.figures.attribute_accuracy import draw_attribute_accuracy
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.curves import draw_training, draw_widths
 from lit_faces.studies.figures.faces import draw_edited, draw_generated, draw_reconstructed, draw_removed
 from lit_faces.studies.figures.roll import draw_swiss_roll
 from lit_faces.studies.figures.styles import draw_styles, draw_subspaces
+from lit_faces.studies.figures.switched import draw_switched
 from lit_faces.studies.figures.transfer import draw_expressions, draw_identity_transfer, draw_joint
 
 FIGURES: dict[str, Callable[[Any, Context], list[Path]]] = {
@@ -22,6 +24,8 @@ FIGURES: dict[str, Callable[[Any, Context], list[Path]]] = {
     "identity_transfer": draw_identity_transfer,
     "expressions": draw_expressions,
     "subspaces": draw_subspaces,
+    "switched": draw_switched,
+    "attribute_accuracy": draw_attribute_accuracy,
     "parzen_width": draw_widths,
     "training": draw_training,
 }

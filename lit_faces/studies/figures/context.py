@@ -52,7 +52,7 @@ class Context:
         return {name: load_method(run.folder.checkpoint) for name, run in self._first.items() if run.is_judge}
 
     @cached_property
-    def _loaded(self) -> dict[tuple[str, ...], FaceDataModule]:
+    def _loaded(self) -> dict[str, FaceDataModule]:
         return {}
 
     def judge(self, run: str) -> Method | None:
@@ -61,14 +61,14 @@ class Context:
 
     def data(self, run: str) -> FaceDataModule:
         """The data of a run, loaded once for all runs on the same data."""
-        overlays = self.study.runs[run][1:]
-        if overlays not in self._loaded:
-            self._loaded[overlays] = load_data(self._first[run])
-        return self._loaded[overlays]
+        data_set = self.study.data_set(run)
+        if data_set not in self._loaded:
+            self._loaded[data_set] = load_data(self._first[run])
+        return self._loaded[data_set]
 
     def groups(self) -> list[list[str]]:
         """The runs, grouped by their data."""
-        grouped: dict[tuple[str, ...], list[str]] = {}
+        grouped: dict[str, list[str]] = {}
         for name in self.methods:
-            grouped.setdefault(self.study.runs[name][1:], []).append(name)
+            grouped.setdefault(self.study.data_set(name), []).append(name)
         return list(grouped.values())

@@ -1,0 +1,173 @@
+"""Tables of what was measured beyond those of a paper."""
+
+from lit_faces.studies.cells import Cells, number, share
+from lit_faces.studies.collect import Results, Row
+from lit_faces.studies.judges import judged_attribute, judges_note
+from lit_faces.studies.shares import by_label, majority
+from lit_faces.studies.study import Study
+
+# What is measured of every method, where it applies.
+MEASURED = (
+    "log_likelihood",
+    "kl",
+    "iwae",
+    "pixels_at_variance_floor",
+    "nearest_sample_rms",
+    "reconstruction_mse",
+    "sharpness",
+    "leakage",
+    "label_accuracy",
+    "linear_accuracy",
+    "edit_accuracy",
+    "unedited_rate",
+    "edit_change_in_others",
+    "generation_accuracy",
+    "identity_kept",
+    "identity_accuracy",
+    "unedited_identity_kept",
+    "counterfactual_mse",
+    "unedited_mse",
+)
+_OF_PERSONS = ("identity_kept", "identity_accuracy")
+_OF_EDITS = (
+    "unedited_rate",
+    "edit_accuracy",
+    "edit_change_in_others",
+    "generation_accuracy",
+    *_OF_PERSONS,
+    "counterfactual_mse",
+    "unedited_mse",
+)
+# An edit's first metric, which every method that can be judged has.
+_RATE = "unedited_rate"
+
+
+def measured_tables(study: Study, results: Results) -> list[Cells]:
+    """What we measured beyond the paper's tables, and every edit beside the accuracy of its judge."""
+    names = [name for name in dict.fromkeys(row.run for row in results.rows) if name not in study.judges]
+    tables = [
+        _overall_table(study, results, names),
+        _c_hat_table(study, results, names),
+        _attributes_table(results, names),
+        _codes_table(results, names),
+        *(table for judge in study.judges for table in _edits_tables(study, results, judge)),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _overall_table(study: Study, results: Results, runs: list[str]) -> Cells:
+    """The metrics that no table of the paper shows of some run that has them, a line a run."""
+    units = {row.metric: row.unit for row in results.rows}
+    metrics = [
+        metric
+        for metric in MEASURED
+        if any(results.row(run, metric) and not _is_shown(study, run, metric) for run in runs)
+    ]
+    rows = [[run, *(number(results.row(run, metric)) for metric in metrics)] for run in runs] if metrics else []
+    header = ["model", *(f"{metric.replace('_', ' ')} ({units[metric]})" for metric in metrics)]
+    notes = [judges_note(study, results, runs, metrics), _persons_note(study, results, runs, metrics)]
+    return Cells("measured", "Beyond the paper's tables", header, rows, " ".join(note for note in notes if note))
+
+
+def _is_shown(study: Study, run: str, metric: str) -> bool:
+    """Whether a table of the paper has a metric of a run: one of a single metric has all runs."""
+    tables = [table for table in study.tables if metric in table.columns.values()]
+    return any(len(table.columns) == 1 or run in table.published for table in tables)
+
+
+def _persons_note(study: Study, results: Results, runs: list[str], metrics: list[str]) -> str:
+    """How far those are to be believed that recognise persons, if a metric is theirs to decide."""
+    if not any("identity" in metric for metric in metrics):
+        return ""
+    rows = [_verification(study, results, run) for run in runs]
+    said = " and ".join(dict.fromkeys(number(row) for row in rows if row is not None))
+    return said and f"Who recognises persons tells those on two photographs apart with a balanced accuracy of {said}."
+
+
+def _verification(study: Study, results: Results, run: str) -> Row | None:
+    embedding = study.embedding_of(run) if run in study.runs else None
+    return results.row(embedding or "", "verification_accuracy")
+
+
+def _c_hat_table(study: Study, results: Results, runs: list[str]) -> Cells:
+    """Ĉ of the IFcVAE-GAN paper of every label beside the accuracy of its judge, a line a run and label."""
+    metrics = ("c_hat_off", "c_hat_on", "authors_c_hat_off", "authors_c_hat_on")
+    rows = []
+    for run in runs:
+        for label, off in by_label(results, run, metrics[0]).items():
+            shares = [share(results.row(run, f"{metric}/{label}")) for metric in metrics]
+            judge = results.row(study.judge_of(run) or "", f"balanced_accuracy/{label}")
+            rows.append([run, label, *shares, f"{off.n:,}", number(judge)])
+    kinds = ("none seen after y = 0", "seen after y = 1")
+    of_all, of_some = ([f"{of}{kind} [95 %]" for kind in kinds] for of in ("", "first 16: "))
+    header = ["model", "label", *of_all, *of_some, "n", "judge's balanced accuracy"]
+    title = "Ĉ on the test faces with the label, on all and on the authors' 16"
+    return Cells("c_hat", title, header, rows, judges_note(study, results, [row[0] for row in rows], metrics))
+
+
+def _attributes_table(results: Results, runs: list[str]) -> Cells:
+    """How often each label is told, by the model or a linear classifier on its code, beside what guessing gives."""
+    found = [
+        (label, by, row)
+        for run in runs
+        for metric, by in (("label_accuracy", "E_y"), ("linear_accuracy", "linear classifier on z"))
+        for label, row in by_label(results, run, metric).items()
+    ]
+    rows = []
+    for label in dict.fromkeys(label for label, _, _ in found):
+        for by, row in ((by, row) for other, by, row in found if other == label):
+            guess = majority(results, row)
+            rows.append([label, row.run, by, share(row), "-" if guess is None else f"{guess:.3f}", f"{row.n:,}"])
+    header = ["attribute", "model", "by", "accuracy [95 %]", "always the majority", "n"]
+    return Cells("attributes", "Attributes told from the test faces", header, rows)
+
+
+def _codes_table(results: Results, runs: list[str]) -> Cells:
+    """How well fresh classifiers tell each label from each code, a line a run, code and label."""
+    rows, several = [], False
+    for row in (row for name in runs for row in results.rows if row.run == name):
+        if row.metric.startswith("leakage/"):
+            code, label = "z", row.metric.partition("/")[2]
+        elif row.metric.startswith("subspace_accuracy/"):
+            code, label = row.metric.removeprefix("subspace_accuracy/").split("/", 1)
+        else:
+            continue
+        several |= len(row.seeds) > 1
+        others = [f"{row.settings[key]:.3f}" for key in ("linear", "chance")]
+        rows.append([row.run, code, label, row.unit, number(row), *others, f"{row.n:,}"])
+    # Settings are those of one seed.
+    linear = "linear probe, first seed" if several else "linear probe"
+    header = ["model", "code", "label", "score", "probe ± standard error", linear, "chance", "n"]
+    return Cells("codes", "What codes tell of the labels", header, rows)
+
+
+def _edits_tables(study: Study, results: Results, judge: str) -> list[Cells]:
+    """Every edit beside the accuracy of its judge; a table for the edits of the same runs, of the most runs first."""
+    rated = {name: by_label(results, name, _RATE) for name in study.runs if study.judge_of(name) == judge}
+    found = sorted({edit for edits in rated.values() for edit in edits})
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for edit in [*(e for e in study.edits if e in found), *(e for e in found if e not in study.edits)]:
+        groups.setdefault(tuple(name for name, edits in rated.items() if edit in edits), []).append(edit)
+    tables: list[Cells] = []
+    for runs, edits in sorted(groups.items(), key=lambda group: -len(group[0])):
+        labels = list(dict.fromkeys(judged_attribute(study, edit) for edit in edits))
+        of = f"_{labels[0].replace(' ', '_').lower()}" if tables else ""
+        title = f"Edits of the test faces that lack the attribute ({', '.join(labels)})"
+        tables.append(_edits_table(study, results, judge, f"{judge.replace('judge', 'edits')}{of}", title, runs, edits))
+    return tables
+
+
+def _edits_table(
+    study: Study, results: Results, judge: str, name: str, title: str, runs: tuple[str, ...], edits: list[str]
+) -> Cells:
+    rows = []
+    for edit in edits:
+        sees = results.row(judge, f"balanced_accuracy/{judged_attribute(study, edit)}")
+        for kind in _OF_EDITS:
+            found = [results.row(run, f"{kind}/{edit}") for run in runs]
+            if any(found):
+                own = _verification(study, results, runs[0]) if kind in _OF_PERSONS else sees
+                count = f"{max(row.n for row in found if row):,}"
+                rows.append([edit, kind.replace("_", " "), *map(number, found), number(own), count])
+    header = ["edit", "metric", *runs, "judge's balanced accuracy", "n"]
+    return Cells(name, title, header, rows, judges_note(study, results, runs, _OF_EDITS))

@@ -1,0 +1,351 @@
+"""The figures and tables of the IFcVAE-GAN paper, from methods and results with known answers."""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from matplotlib.container import BarContainer
+from PIL import Image
+from torch import Tensor
+
+from lit_faces.data.base import FaceDataModule
+from lit_faces.data.batch import DataSpec
+from lit_faces.data.synthetic import Synthetic
+from lit_faces.errors import UserError
+from lit_faces.metrics.attributes import wilson_interval
+from lit_faces.studies.collect import Results, Row
+from lit_faces.studies.figures import FIGURES, attribute_accuracy
+from lit_faces.studies.figures.attribute_accuracy import read_reference
+from lit_faces.studies.study import experiments_folder, read_study
+from lit_faces.studies.tables import Cells, for_readers, measured_tables
+from lit_faces.studies.words import metric_words
+
+STUDY = experiments_folder() / "ifcvaegan"
+
+
+class Painter:
+    """Gives back faces in one grey: 0.5 as they are, 0.5 + strength with its label and 0.5 - strength without."""
+
+    def __init__(self, spec: DataSpec, label: str, strength: float) -> None:
+        self.spec, self.labels, self.strength = spec, (label,), strength
+
+    def reconstruct(self, images: Tensor, attributes: Tensor) -> Tensor:
+        return torch.full_like(images, 0.5)
+
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+        on = self.spec.binary(target)[:, self.spec.position(self.labels[0])].float()
+        return torch.zeros_like(images) + (0.5 + self.strength * (2 * on - 1))[:, None, None, None]
+
+
+class Lightness:
+    """A judge that sees every attribute as far as the picture is light."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        self.spec = spec
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        return images.flatten(1).mean(1)[:, None].repeat(1, len(self.spec.attributes))
+
+
+@dataclass
+class StubContext:
+    folder: Path
+    faces: FaceDataModule | None = None
+    methods: dict[str, object] = field(default_factory=dict)
+    results: Results = field(default_factory=lambda: Results([], {}, {}))
+    study: Any = None
+
+    def data(self, run: str) -> FaceDataModule:
+        assert self.faces is not None
+        return self.faces
+
+    def judge(self, run: str) -> Lightness:
+        return Lightness(self.data(run).spec)
+
+    def draw(self, figure: str, settings: Any) -> list[Path]:
+        return FIGURES[figure](settings, self)  # type: ignore[arg-type]
+
+
+def table(picture: Path) -> list[dict[str, str]]:
+    """The data of a picture that is whole and small enough for a report."""
+    with Image.open(picture) as image:
+        image.load()
+        assert min(image.size) > 100
+    assert picture.stat().st_size < 300_000
+    with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def faces() -> FaceDataModule:
+    module = Synthetic(batch_size=8, size=16, train=16, validation=8, test=80)
+    module.setup()
+    return module
+
+
+@pytest.fixture
+def context(faces: FaceDataModule, tmp_path: Path) -> StubContext:
+    methods: dict[str, object] = {
+        "weak": Painter(faces.spec, "Smiling", 0.1),
+        "strong": Painter(faces.spec, "Smiling", 0.4),
+        "hair": Painter(faces.spec, "Blond Hair", 0.2),
+        "other": object(),
+    }
+    return StubContext(tmp_path, faces, methods)
+
+
+def test_a_label_is_switched_on_and_off_in_the_faces_that_have_it(context: StubContext) -> None:
+    [picture] = context.draw("switched", {"figure_3": ["weak", "not_made", "other", "strong"]})
+    rows = table(picture)
+    assert picture.name == "figure_3.png"
+    answers = {(row["run"], row["picture"]): row["judge on Smiling"] for row in rows if row["run"]}
+    assert answers == {
+        ("weak", "reconstruction"): "0.5",
+        ("weak", "smiling"): "0.6",
+        ("weak", "not smiling"): "0.4",
+        ("strong", "reconstruction"): "0.5",
+        ("strong", "smiling"): "0.9",
+        ("strong", "not smiling"): "0.1",
+    }
+    shown = [int(row["test row"]) for row in rows if row["picture"] == "original"]
+    assert len(shown) == 8
+    assert len(rows) == 7 * 8
+    test = context.data("weak").splits["test"]
+    held = test[torch.isin(test.index, torch.tensor(shown))]
+    spec = context.data("weak").spec
+    assert spec.binary(held.attributes)[:, spec.position("Smiling")].all()
+    assert len(held.identity.unique()) == 8
+
+
+def test_the_rows_of_the_picture_are_those_of_the_table(context: StubContext) -> None:
+    [picture] = context.draw("switched", {"figure_3": ["strong"]})
+    with Image.open(picture) as image:
+        grey = torch.tensor(list(image.convert("L").tobytes())).view(image.height, image.width)
+    # Through the last face from top to bottom.
+    column = grey[:, -20].float() / 255
+    changes = [round(float(value), 1) for value in column.unique_consecutive() if 0.05 < value < 0.95]
+    assert changes[-3:] == [0.5, 0.9, 0.1]
+
+
+def test_different_labels_are_a_picture_each(context: StubContext) -> None:
+    pictures = context.draw("switched", {"figure_4": ["hair", "strong"]})
+    assert [picture.stem for picture in pictures] == ["figure_4_blond_hair", "figure_4_smiling"]
+    assert {row["run"] for row in table(pictures[0])} == {"", "hair"}
+
+
+def test_what_was_not_made_is_left_out(context: StubContext) -> None:
+    assert context.draw("switched", {"figure_3": ["not_made", "other"]}) == []
+    context.study = read_study("ifcvaegan")
+    assert context.draw("attribute_accuracy", {"figure_2": {"runs": ["not_made"], "reference": "zhuang2018.csv"}}) == []
+
+
+def row(run: str, metric: str, value: float, n: int = 50, unit: str = "share of faces") -> Row:
+    return Row(run, metric, value, 0.01, n, [0], unit, None, True, None, {})
+
+
+def accuracies() -> Results:
+    rows = [
+        row("ten", "label_accuracy", 0.85),
+        row("ten", "label_accuracy/Blond Hair", 0.8),
+        row("ten", "label_accuracy/Male", 1.0),
+        row("ten", "majority_accuracy/Blond Hair", 0.7),
+        row("dipvae", "linear_accuracy/Blond Hair", 0.72),
+        row("dipvae", "linear_accuracy/Male", 0.6, 40),
+    ]
+    return Results(rows, {}, {})
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> StubContext:
+    (tmp_path / "known.csv").write_text(
+        "attribute,accuracy,source,date\nBlond_Hair,0.955,Table 3,2030-01-02\nMale,,,\nBald,0.99,Table 3,2030-01-02\n"
+    )
+    study = type("Study", (), {"folder": tmp_path})
+    return StubContext(tmp_path, results=accuracies(), study=study)
+
+
+def test_accuracies_have_their_intervals_the_majority_and_what_is_known_of_others(measured: StubContext) -> None:
+    settings = {"figure_2": {"runs": ["ten"], "linear": ["dipvae", "not_made"], "reference": "known.csv"}}
+    [picture] = measured.draw("attribute_accuracy", settings)
+    rows = table(picture)
+    assert picture.name == "figure_2.png"
+    assert [(line["attribute"], line["run"], line["n"]) for line in rows] == [
+        ("Blond Hair", "ten", "50"),
+        ("Blond Hair", "dipvae", "50"),
+        ("Male", "ten", "50"),
+        ("Male", "dipvae", "40"),
+    ]
+    low, high = wilson_interval(40, 50)
+    assert (float(rows[0]["low"]), float(rows[0]["high"])) == (
+        pytest.approx(low, abs=1e-5),
+        pytest.approx(high, abs=1e-5),
+    )
+    # On the same faces as the other run, which alone measured it; nothing did for the other attribute.
+    assert [line["majority"] for line in rows] == ["0.7", "0.7", "", ""]
+    assert [line["reference"] for line in rows] == ["0.955", "0.955", "", ""]
+
+
+def test_bars_are_as_long_as_accuracies_and_published_ones_are_hatched(
+    measured: StubContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    save = attribute_accuracy.save
+    monkeypatch.setattr(attribute_accuracy, "save", lambda figure, path: (drawn.append(figure), save(figure, path)))
+    measured.draw("attribute_accuracy", {"figure_2": {"runs": ["ten"], "linear": ["dipvae"], "reference": "known.csv"}})
+    [axis] = drawn[0].axes
+    bars = [bar for container in axis.containers if isinstance(container, BarContainer) for bar in container]
+    assert [(round(bar.get_width(), 3), bar.get_hatch() is not None) for bar in bars] == [
+        (0.8, False),
+        (0.72, False),
+        (0.955, True),
+        (1.0, False),
+        (0.6, False),
+    ]
+    middles = [bar.get_y() + bar.get_height() / 2 for bar in bars]
+    assert middles == sorted(middles)
+    assert axis.yaxis_inverted()
+    assert axis.get_xlim()[0] < wilson_interval(24, 40)[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["blond hair", "male"]
+    told = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert told == ["ten: $E_y$", "dipvae: linear classifier on z", "published (known)", "always the majority"]
+
+
+def test_the_values_of_others_are_for_a_person_to_fill_in() -> None:
+    path = STUDY / "zhuang2018.csv"
+    assert read_reference(path) == {}
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    labels = yaml.safe_load((STUDY / "ten.yaml").read_text(encoding="utf-8"))["model"]["init_args"]["labels"]
+    assert [line.partition(",")[0] for line in lines[1:]] == labels
+
+
+def test_a_filled_in_value_is_read_whatever_its_attribute_is_written_like(tmp_path: Path) -> None:
+    path = tmp_path / "known.csv"
+    path.write_text(
+        '# read by hand\nattribute,accuracy,source,date\nBig_Nose,0.8,"page 3, Table 2",\nWearing Hat, 1,,\n\nMale,,,\n'
+    )
+    assert read_reference(path) == {"Big Nose": 0.8, "Wearing Hat": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (
+            "# hand\nattribute,accuracy,source,date\n\nMale,91.2,x,y\n",
+            ", line 4",
+            "must be a number in [0, 1], got '91.2'",
+        ),
+        ("attribute,accuracy,source,date\nMale,high,x,y\n", ", line 2", "must be a number in [0, 1], got 'high'"),
+        ("attribute,accuracy,source,date\nMale,nan,x,y\n", ", line 2", "must be a number in [0, 1], got 'nan'"),
+        ("attribute,accuracy,source,date\nMale,0.9\n", ", line 2", "give 4 values as the header has it, got 2"),
+        ("# hand\nattribute,accuracy,source,page\n", ", line 2", "must be attribute, accuracy, source, date"),
+        ("", "", "must be attribute, accuracy, source, date, got none"),
+        ("attribute,accuracy,source,date\nBig_Nose,,,\nBig Nose,0.9,,\n", ", line 3", "Big Nose is there already"),
+    ],
+)
+def test_a_bad_reference_is_named_with_its_line(tmp_path: Path, text: str, line: str, said: str) -> None:
+    path = tmp_path / "known.csv"
+    path.write_text(text)
+    with pytest.raises(UserError) as error:
+        read_reference(path)
+    assert str(error.value).startswith(f"{path}{line}: ")
+    assert said in str(error.value)
+    with pytest.raises(UserError, match=r"none\.csv is missing: "):
+        read_reference(tmp_path / "none.csv")
+
+
+def tables(*rows: Row) -> dict[str, Cells]:
+    return {table.name: table for table in measured_tables(read_study("ifcvaegan"), Results([*rows], {}, {}))}
+
+
+def test_c_hat_stands_beside_its_judge() -> None:
+    made = tables(
+        row("judge", "balanced_accuracy/Smiling", 0.9, unit="mean over present and absent"),
+        row("ifcvaegan", "c_hat_off/Smiling", 0.8, 100),
+        row("ifcvaegan", "c_hat_on/Smiling", 1.0, 100),
+        row("ifcvaegan", "authors_c_hat_off/Smiling", 0.8125, 16),
+        row("ifcvaegan", "authors_c_hat_on/Smiling", 1.0, 16),
+        row("ifcvaegan_male", "c_hat_off/Male", 0.5, 10),
+        row("ifcvaegan_male", "c_hat_on/Male", 0.5, 10),
+    )
+    assert set(made) == {"c_hat"}
+    first, second = made["c_hat"].rows
+    assert first == [
+        "ifcvaegan",
+        "Smiling",
+        "0.800 [0.711, 0.867]",
+        "1.000 [0.963, 1.000]",
+        "0.812 [0.570, 0.934]",
+        "1.000 [0.806, 1.000]",
+        "100",
+        "0.900 ± 0.010",
+    ]
+    assert second[4:] == ["-", "-", "10", "-"]
+    assert len(made["c_hat"].header) == len(first)
+
+
+def test_attributes_stand_beside_the_majority() -> None:
+    renamed = {"ten": "ifcvaegan_ten", "dipvae": "dipvae"}
+    rows = [row(renamed[one.run], one.metric, one.value, one.n) for one in accuracies().rows]
+    made = tables(*rows)
+    assert [line[:3] + line[4:] for line in made["attributes"].rows] == [
+        ["Blond Hair", "ifcvaegan_ten", "E_y", "0.700", "50"],
+        ["Blond Hair", "dipvae", "linear classifier on z", "0.700", "50"],
+        ["Male", "ifcvaegan_ten", "E_y", "-", "50"],
+        ["Male", "dipvae", "linear classifier on z", "-", "40"],
+    ]
+    assert made["attributes"].rows[0][3] == "0.800 [0.670, 0.888]"
+    assert made["measured"].header == ["model", "label accuracy (share of faces)"]
+
+
+def test_persons_are_told_by_who_is_no_model() -> None:
+    made = tables(
+        row("identity", "verification_accuracy", 0.93, unit="balanced accuracy"),
+        row("judge", "balanced_accuracy/Smiling", 0.9, unit="mean over present and absent"),
+        *(row("ifcvaegan", metric, 0.4) for metric in ("identity_kept", "unedited_identity_kept")),
+        *(
+            row("ifcvaegan", f"{metric}/Smiling", 0.4)
+            for metric in ("unedited_rate", "identity_kept", "identity_accuracy")
+        ),
+    )
+    assert [line[0] for line in made["measured"].rows] == ["ifcvaegan"]
+    assert "0.930 ± 0.010" in made["measured"].note
+    own = {line[1]: line[-2] for line in made["edits"].rows}
+    assert own == {
+        "unedited rate": "0.900 ± 0.010",
+        "identity kept": "0.930 ± 0.010",
+        "identity accuracy": "0.930 ± 0.010",
+    }
+    assert made["edits"].rows[1][2] == "0.400 ± 0.010"
+    assert "person recognised after the edit (share of faces)" in for_readers(made["measured"]).header
+
+
+def test_edits_of_other_runs_are_a_table_of_their_own() -> None:
+    made = tables(
+        row("ifcvaegan_male", "unedited_rate/Male", 0.1),
+        *(
+            row(run, f"unedited_rate/{edit}", 0.1)
+            for run in ("ifcvaegan", "icgan")
+            for edit in ("No Smiling", "Smiling")
+        ),
+    )
+    assert made["edits"].header[2:4] == ["ifcvaegan", "icgan"]
+    assert {line[0] for line in made["edits"].rows} == {"No Smiling", "Smiling"}
+    assert made["edits"].title.endswith("(Smiling)")
+    assert made["edits_male"].header[2:3] == ["ifcvaegan_male"]
+    assert {line[0] for line in made["edits_male"].rows} == {"Male"}
+
+
+def test_a_metric_is_told_beyond_the_papers_tables_if_they_lack_a_run() -> None:
+    shown, left = (row(run, "reconstruction_mse", 0.02) for run in ("ifcvaegan", "cvaegan_bao"))
+    assert "measured" not in tables(shown)
+    assert [line[0] for line in tables(shown, left)["measured"].rows] == ["ifcvaegan", "cvaegan_bao"]
+
+
+def test_metrics_of_a_label_have_words() -> None:
+    assert metric_words("c_hat_off/Blond_Hair") == "Ĉ sees no label after y = 0, where it was (Blond Hair)"
+    assert metric_words("identity_kept") == "person recognised after the edit"
+    assert metric_words("not_known/Smiling") == "not known (Smiling)"
