@@ -40,11 +40,14 @@ def test_a_label_that_is_followed_and_one_that_is_not():
         "c_hat_on/A": 1,
         "c_hat_off/B": 1,
         "c_hat_on/B": 1,
+        "c_hat_off": 1,
+        "c_hat_on": 1,
     }
-    # Each person has two faces with a label.
-    assert {m.n for m in found.values()} == {10}
+    # Each person has two faces with a label, one of them with both.
+    assert {name: m.n for name, m in found.items()} == {name: 10 if "/" in name else 15 for name in found}
     found = {name: m.value for name, m in c_hat(Stubborn(), people(5)).items()}
-    assert found == {"c_hat_off/A": 0, "c_hat_on/A": 1, "c_hat_off/B": 1, "c_hat_on/B": 0}
+    shares = {"c_hat_off/A": 0, "c_hat_on/A": 1, "c_hat_off/B": 1, "c_hat_on/B": 0}
+    assert found == {**shares, "c_hat_off": 0.5, "c_hat_on": 0.5}
 
 
 class Dim(Painter):
@@ -73,25 +76,25 @@ def test_the_shares_are_those_of_the_faces_with_the_label(batch_size):
 
     callback = CHat()
     found = c_hat(Dim(), data, callback)
-    one, theirs = found["c_hat_on/A"], found["authors_c_hat_on/A"]
+    one, theirs = found["c_hat_on/A"], found["first_16_c_hat_on/A"]
     low, high = wilson_interval(float(bright.sum()), 18)
     assert (one.value, one.n, one.unit) == (pytest.approx(float(bright.mean())), 18, "share of faces")
     assert one.stderr == pytest.approx(float(bright.std()) / math.sqrt(18))
     assert one.settings == {"wilson_low": low, "wilson_high": high}
     low, high = wilson_interval(float(bright[:16].sum()), 16)
     assert (theirs.value, theirs.n) == (float(bright[:16].mean()), 16)
-    assert theirs.settings == {"protocol": "authors", "wilson_low": low, "wilson_high": high}
+    assert theirs.settings == {"faces": "first 16", "wilson_low": low, "wilson_high": high}
     rows, hits = callback.evaluation.per_image["c_hat_on_hit/A"]
     assert torch.equal(rows, faces.index[with_a])
     assert torch.equal(hits, bright)
     assert callback.evaluation.per_image["c_hat_off_hit/A"][1].tolist() == [1.0] * 18
 
 
-def test_the_authors_share_needs_sixteen_faces():
-    assert not any(name.startswith("authors") for name in c_hat(Painter(), people(7)))
+def test_the_share_of_the_first_needs_sixteen_faces():
+    assert not any(name.startswith("first") for name in c_hat(Painter(), people(7)))
     found = c_hat(Painter(), people(8))
-    assert {name for name in found if name.startswith("authors")} == {
-        f"authors_c_hat_{kind}/{label}" for kind in ("off", "on") for label in "AB"
+    assert {name for name in found if name.startswith("first")} == {
+        f"first_16_c_hat_{kind}/{label}" for kind in ("off", "on") for label in "AB"
     }
 
 
@@ -100,7 +103,10 @@ def test_a_label_that_no_face_has_is_left_out():
     data.setup()
     faces = data.splits["test"]
     data.splits["test"] = faces[~data.spec.binary(faces.attributes)[:, 1]]
-    assert set(c_hat(Painter(), data)) == {"c_hat_off/A", "c_hat_on/A"}
+    found = c_hat(Painter(), data)
+    assert set(found) == {"c_hat_off", "c_hat_on", "c_hat_off/A", "c_hat_on/A"}
+    # Of one label the mean is its share.
+    assert vars(found["c_hat_on"]) == {**vars(found["c_hat_on/A"]), "metric": "c_hat_on"}
     one = faces[data.spec.binary(faces.attributes)[:, 0]][torch.tensor([0])]
     data.splits["test"] = one
     assert c_hat(Painter(), data)["c_hat_on/A"].stderr is None

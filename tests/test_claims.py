@@ -1,7 +1,9 @@
 """Claims: what is confirmed, refuted, undecided and not tested, and on which images."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from lit_faces.errors import UserError
 from lit_faces.studies.claims import Judgement, interval, judge
 from lit_faces.studies.collect import PerImage, Results, Row, _per_image
-from lit_faces.studies.study import Claim, Order, read_study
+from lit_faces.studies.statements import Claim, Order, claim_of
+from lit_faces.studies.study import read_study
 from lit_faces.studies.tables import claims_table, lettered_tests
 
 
@@ -89,12 +92,126 @@ def test_two_runs_are_equal_within_a_margin(difference: np.ndarray, verdict: str
     assert "within 0.02 of 0" in judgement.test
 
 
+def values(mean: float, spread: float) -> list[float]:
+    return (mean + spread * (NOISE - NOISE.mean())).tolist()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "mean", "spread", "verdict"),
+    [
+        ({"above": 0.9}, 0.95, 0.1, "confirmed"),
+        ({"above": 0.9}, 0.85, 0.1, "refuted"),
+        ({"above": 0.9}, 0.9, 0.1, "undecided"),
+        ({"is": 1, "within": 0.05}, 1.02, 0.1, "confirmed"),
+        ({"is": 1, "within": 0.05}, 0.9, 0.1, "refuted"),
+        ({"is": 1, "within": 0.05}, 1.1, 0.1, "refuted"),
+        ({"is": 1, "within": 0.05}, 1.05, 0.1, "undecided"),
+        ({"is": 1, "within": 0.05}, 1, 2, "undecided"),
+    ],
+)
+def test_the_level_of_a_sum(bounds: dict[str, float], mean: float, spread: float, verdict: str) -> None:
+    # The parts differ much more between images than their sum does.
+    wild = np.random.default_rng(3).normal(size=400)
+    off, on = wild, np.array(values(mean, spread)) - wild
+    claim = Claim("level", level={"run": "a", "metrics": ["off", "on"], **bounds})
+    judgement = judged(claim, a=per_image(**{"off/A": off.tolist(), "on/A": on.tolist()}))
+    assert judgement.verdict == verdict
+    [evidence] = judgement.evidence
+    assert (evidence["of"], evidence["mean"]) == ("a (off + on)", pytest.approx(mean))
+    assert evidence["high"] - evidence["low"] == pytest.approx(2 * 1.96 * spread / 20, rel=0.15)
+    where = "within 0.05 of 1, refuted if outside" if "is" in bounds else "above 0.9, refuted if below"
+    assert judgement.test.startswith("sum of off and on over the test images that have them all, averaged over seeds")
+    assert f"Confirmed if the interval lies {where}, else undecided" in judgement.test
+
+
+def test_a_level_is_of_the_faces_that_have_all_metrics() -> None:
+    columns = {"off": [1.0, 1.0, np.nan, 1.0], "on": [1.0, np.nan, 5.0, 1.0]}
+    claim = Claim("level", level={"run": "a", "metrics": ["off", "on"], "is": 2, "within": 0.1})
+    judgement = judged(claim, a=per_image(**columns))
+    assert judgement.evidence == [{"of": "a (off + on)", "mean": 2.0, "low": 2.0, "high": 2.0, "n": 2, "persons": 2}]
+    one = judged(Claim("level", level={"run": "a", "metrics": ["on"], "above": 0}), a=per_image(**columns))
+    assert (one.evidence[0]["n"], one.verdict) == (3, "confirmed")
+    assert one.test.startswith("on over the test images, averaged")
+    for missing in (per_image(off=[1.0]), per_image(off=[1.0, np.nan], on=[np.nan, 1.0])):
+        assert judged(claim, a=missing).verdict == "not tested"
+    assert judged(claim, b=per_image(**columns)).verdict == "not tested"
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ((-0.5, 0.02), "confirmed"),
+        ((0.0, 0.08), "refuted"),
+        ((0.08, 0.08), "refuted"),
+        ((0.0, 0.05), "undecided"),
+    ],
+)
+def test_a_gain_is_at_most_so_much_in_every_metric(differences: tuple[float, float], verdict: str) -> None:
+    common = np.random.default_rng(4).normal(size=400)
+    names = ("off", "on")
+    base = per_image(**dict.fromkeys(names, common.tolist()))
+    run = per_image(**{n: (common + values(d, 0.1)).tolist() for n, d in zip(names, differences, strict=True)})
+    claim = Claim("gain", gain={"metrics": ["off", "on"], "run": "a", "over": "b", "at_most": 0.05})
+    judgement = judged(claim, a=run, b=base)
+    assert judgement.verdict == verdict
+    assert [(e["of"], e["mean"]) for e in judgement.evidence] == [
+        (f"a - b ({name})", pytest.approx(d, abs=1e-9)) for name, d in zip(names, differences, strict=True)
+    ]
+    assert "every metric lies below 0.05, refuted if some lies above" in judgement.test
+    assert judged(claim, a=run).verdict == "not tested"
+    assert judged(claim, a=run, b=per_image(off=common.tolist())).verdict == "not tested"
+
+
+LEVEL = {"run": "a", "metrics": ["edit_hit"], "above": 0.9}
+GAIN = {"metrics": ["edit_hit/A", "elbo"], "run": "a", "over": "b", "at_most": 0}
+
+
+def test_a_claim_knows_its_metrics_and_runs() -> None:
+    level, gain = claim_of({"claim": "x", "level": LEVEL}), claim_of({"claim": "x", "gain": GAIN})
+    assert (level.metrics, level.runs()) == (("edit_hit",), ["a"])
+    assert (gain.metrics, gain.runs()) == (("edit_hit/A", "elbo"), ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("described", "said"),
+    [
+        ({}, "the claim 'x' needs one of orders, rises, equal, level, gain"),
+        ({"level": LEVEL, "gain": GAIN}, "the claim 'x' needs one of orders"),
+        ({"levels": LEVEL}, "unexpected keyword argument 'levels'"),
+        (
+            {"level": LEVEL | {"below": 1}},
+            "needs level: {above, metrics, run} or {is, metrics, run, within}, got above, below, metrics, run",
+        ),
+        ({"level": {"run": "a", "metrics": ["elbo"], "is": 1}}, "needs level: {above, metrics, run} or"),
+        ({"gain": {"metrics": ["elbo"], "run": "a"}}, "needs gain: {at_most, metrics, over, run}, got metrics, run"),
+        ({"equal": {"metric": "elbo", "runs": ["a", "b"]}}, "needs equal: {metric, runs, within}, got metric, runs"),
+        ({"rises": {"run": "a", "to": "edit_hit"}}, "needs rises: {from, run, to}, got run, to"),
+        ({"level": LEVEL | {"above": "most"}}, "needs a number as level.above, got 'most'"),
+        ({"level": LEVEL | {"metrics": []}}, "the claim 'x' names no metric"),
+        (
+            {"gain": GAIN | {"metrics": ["c_hat_of_hit"]}},
+            "names the metric 'c_hat_of_hit', which is not measured image",
+        ),
+        (
+            {"orders": [{"metric": "edit_hits", "better": "a", "worse": ["b"]}]},
+            "names the metric 'edit_hits', which is not measured image by image: use one of c_hat_off_hit, ",
+        ),
+    ],
+)
+def test_a_wrong_claim_is_named(described: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(said)):
+        claim_of({"claim": "x", **described})
+
+
 def test_every_one_of_several_orders_must_hold() -> None:
     up, level = (NOISE + 5).tolist(), NOISE.tolist()
     runs = {"a": per_image(m=up, error=level), "b": per_image(m=level, error=up)}
     more, less = Order("m", "a", ("b",)), Order("error", "a", ("b",), lower=True)
     assert judged(Claim("both", (more, less)), **runs).verdict == "confirmed"
-    assert [part["of"] for part in judged(Claim("both", (more, less)), **runs).evidence] == ["a - b", "b - a"]
+    assert [part["of"] for part in judged(Claim("both", (more, less)), **runs).evidence] == [
+        "a - b (m)",
+        "b - a (error)",
+    ]
     assert judged(Claim("one", (more, replace(less, lower=False))), **runs).verdict == "refuted"
     shuffled = np.random.default_rng(2).permutation(NOISE).tolist()
     runs["b"] = per_image(m=level, error=shuffled)
@@ -163,3 +280,20 @@ def test_nothing_is_claimed_on_the_word_of_a_classifier_that_guesses() -> None:
         rows.append(share("judge", "balanced_accuracy/Eyeglasses", accuracy))
         found = judge(read_study("csvae"), Results(rows, {}, dict.fromkeys(runs, shown)))
         assert [j.verdict for j in found if j.claim.endswith("here on CelebA-Glasses")] == [verdict]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"level": {"run": "vae", "metrics": ["sharpness", "edit_hit"], "above": 0.9}},
+        {"gain": {"metrics": ["sharpness", "edit_hit"], "run": "condvae", "over": "vae", "at_most": 0.1}},
+    ],
+)
+def test_neither_a_level_nor_a_gain_is_known_from_guesses(part: dict[str, Any]) -> None:
+    study = replace(read_study("csvae"), claims=(claim_of({"claim": "x", **part}),))
+    shown = per_image(**{"edit_hit/Eyeglasses": [1.0] * 30}, sharpness=[1.0] * 30)
+    for accuracy, verdict in ((0.5, "not tested"), (0.9, "confirmed")):
+        # The judge of the second run is told by the second run's edits alone.
+        rows = [share("vae", "unedited_rate/Eyeglasses", 0.1), share("judge", "balanced_accuracy/Eyeglasses", accuracy)]
+        [found] = judge(study, Results(rows, {}, {"vae": shown, "condvae": shown}))
+        assert found.verdict == verdict

@@ -5,13 +5,17 @@ import sys
 
 import pytest
 import torch
-from painter import Painter, Tinted, evaluate
+from painter import Tinted
+from test_identity import Seeing, kept
 
 from lit_faces.callbacks.attribute_edits import AttributeEdits
+from lit_faces.callbacks.c_hat import CHat
 from lit_faces.callbacks.counterfactual_error import CounterfactualError
 from lit_faces.callbacks.identity_pairs import IdentityPairs
 from lit_faces.callbacks.leakage import Leakage
+from lit_faces.callbacks.linear_accuracy import LinearAccuracy
 from lit_faces.callbacks.reconstruction import Reconstruction
+from lit_faces.callbacks.verification import Verification
 
 # Nine people's 54 faces in batches of 4; one person's 4 faces, in which a rank sees no one with both labels.
 DATA = {"exclusive": {"people": 9}, "independent": {"exclusive": False, "people": 1, "train": 20}}
@@ -25,10 +29,17 @@ def measured(devices):
             CounterfactualError(),
             IdentityPairs(pairs=25),
             Leakage(probe_images=33),
+            LinearAccuracy(33, enabled=True),
             Reconstruction(),
+            CHat(),
+            Verification(),
         ]
         torch.manual_seed(0)
-        found = evaluate(Painter(0.2), Tinted(**arguments), *callbacks, devices=devices)
+        data = Tinted(**arguments)
+        data.setup()
+        # Pairs of one person and of two need more than one.
+        embedding = "eye.ckpt" if arguments["people"] > 1 else None
+        found = kept(Seeing(0.2), data, *callbacks, embedding=embedding, devices=devices)
         results[name] = {metric: vars(measurement) for metric, measurement in found.items()}
     return results
 
@@ -50,9 +61,10 @@ def expected():
 
 @pytest.mark.parametrize("rank", range(2))
 def test_two_processes_measure_what_one_does(two, expected, rank):
-    names = {"edit_accuracy", "counterfactual_mse", "target_changed", "leakage", "reconstruction_mse"}
-    assert names | {"subspace_accuracy/w_A/Neutral"} <= set(expected["exclusive"])
-    assert names - {"target_changed"} <= set(expected["independent"])
+    names = {"edit_accuracy", "counterfactual_mse", "leakage", "linear_accuracy", "reconstruction_mse"}
+    of_pairs = {"target_changed", "verification_accuracy", "identity_kept"}
+    assert names | of_pairs | {"subspace_accuracy/w_A/Neutral"} <= set(expected["exclusive"])
+    assert names | {"c_hat_off/A", "c_hat_on"} <= set(expected["independent"])
     for name, metrics in expected.items():
         assert two[rank][name].keys() == metrics.keys()
         for metric, measurement in metrics.items():

@@ -16,11 +16,13 @@ from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.edits import Edit
 from lit_faces.callbacks.identity_kept import IdentityKept
 from lit_faces.callbacks.verification import Verification
+from lit_faces.data.mirroring import mirrored
 from lit_faces.data.synthetic import Synthetic
 from lit_faces.errors import UserError
 from lit_faces.methods import AttributeClassifier
 from lit_faces.methods.capabilities import Identifies
 from lit_faces.methods.identity_embedding import IdentityEmbedding
+from lit_faces.metrics.attributes import wilson_interval
 from lit_faces.metrics.verification import (
     best_threshold,
     next_of_another,
@@ -162,6 +164,18 @@ def test_the_loss_is_the_cross_entropy_of_scaled_cosines(data, batch, monkeypatc
         cosines = [float(F.cosine_similarity(face, direction, 0)) for direction in method.directions.detach()]
         expected -= 4 * cosines[wanted] - math.log(sum(math.exp(4 * c) for c in cosines))
     assert found.item() == pytest.approx(expected / 4, rel=1e-5)
+
+
+def test_the_cosines_and_their_softmax_are_not_rounded_by_autocast(data, batch):
+    method = make(data, scale=16.0).eval()
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = method.losses(batch)["loss"]
+        torch.manual_seed(1)
+        faces = method.network(mirrored(batch.images) - 0.5)
+    assert found.dtype == torch.float32
+    cosines = F.normalize(faces.double()) @ F.normalize(method.directions.double()).T
+    torch.testing.assert_close(found.double(), F.cross_entropy(16 * cosines, batch.identity % 7), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("wrong", [{"classes": 1}, {"scale": 0.0}, {"embedding_dim": 0}, {"dropout": 2.0}])
@@ -307,12 +321,12 @@ class OneFace(Painter):
         return self.face.expand_as(images)
 
 
-def kept(method, data, *others, embedding="eye.ckpt", callback=None):
+def kept(method, data, *others, embedding="eye.ckpt", callback=None, devices=1):
     """The measurements of the identity for a method."""
     eye = Eye()
     eye.spec = data.spec
     with mock.patch.object(identity_kept, "load_method", return_value=eye):
-        return evaluate(method, data, *others, callback or IdentityKept(embedding))
+        return evaluate(method, data, *others, callback or IdentityKept(embedding), devices=devices)
 
 
 def test_an_edit_that_leaves_the_person_alone_keeps_it():
@@ -343,7 +357,9 @@ def test_shares_are_those_of_a_loop_over_the_faces(batch_size):
             j = next(k for k in others if part.identity[k] != part.identity[i])
             rejections.append(float(own[i] @ edited[j] <= threshold))
         right = torch.tensor([hits, rejections]).double().mean(0)
-        assert found[f"identity_kept/{name}"].value == pytest.approx(sum(hits) / len(part))
+        share, (low, high) = found[f"identity_kept/{name}"], wilson_interval(sum(hits), len(part))
+        assert share.value == pytest.approx(sum(hits) / len(part))
+        assert (share.settings["wilson_low"], share.settings["wilson_high"]) == (low, high)
         one = found[f"identity_accuracy/{name}"]
         assert one.value == pytest.approx(float(right.mean()))
         assert one.stderr == pytest.approx(float(right.std()) / math.sqrt(len(part)))
@@ -354,7 +370,7 @@ def test_shares_are_those_of_a_loop_over_the_faces(batch_size):
     for kind, parts in means.items():
         assert found[kind].value == pytest.approx(sum(parts) / 4)
         assert 0 < found[kind].value < 1
-        assert found[kind].settings == found["identity_kept/A"].settings | {"mean_over": "edits"}
+        assert found[kind].settings == found["identity_accuracy/A"].settings | {"mean_over": "edits"}
     for name, (rows, hits) in rows_of.items():
         index, values = callback.evaluation.per_image[f"identity_kept/{name}"]
         assert torch.equal(index, rows)

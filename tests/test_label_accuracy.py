@@ -72,18 +72,23 @@ def test_the_shares_are_those_of_the_right_answers(batch_size):
     assert torch.equal(hits, bright)
 
 
-def test_the_majority_is_that_of_the_training_faces():
+@pytest.mark.parametrize(
+    ("method", "callback"), [(Recogniser(), LabelAccuracy()), (Painter(), LinearAccuracy(images=4, enabled=True))]
+)
+def test_the_majority_is_that_of_all_training_faces(method, callback):
     data = people(10)
     a = has_a(data, "train")
     data.splits["train"] = data.splits["train"][a | (torch.arange(len(a)) % 4 == 0)]
     rare(data, "test")
     share = float(has_a(data, "test").double().mean())
     assert share == pytest.approx(1 / 6)
-    found = evaluate(Recogniser(), data, LabelAccuracy())
+    found = evaluate(method, data, callback)
     assert found["majority_accuracy/A"].value == pytest.approx(share)
     # Of the test faces as many have B as lack it, whatever is more frequent in training.
     assert found["majority_accuracy/B"].value == 0.5
     assert found["majority_accuracy"].value == pytest.approx((share + 0.5) / 2)
+    low, high = wilson_interval(share * 24, 24)
+    assert found["majority_accuracy/A"].settings == {"wilson_low": low, "wilson_high": high}
 
 
 def test_the_validation_split_is_watched():
@@ -105,7 +110,8 @@ def test_a_method_that_recognises_nothing_is_left_alone():
 def test_a_linear_classifier_finds_a_planted_label(exclusive):
     data, callback = Tinted(exclusive=exclusive, people=30), LinearAccuracy(enabled=True)
     found = evaluate(Painter(leaky=True), data, callback)
-    assert set(found) == {"linear_accuracy", "linear_accuracy/A", "linear_accuracy/B"}
+    kinds = ("linear_accuracy", "majority_accuracy")
+    assert set(found) == {*kinds, *(f"{kind}/{label}" for kind in kinds for label in LABELS)}
     faces = data.splits["test"]
     low, high = wilson_interval(len(faces), len(faces))
     size = len(data.splits["train"])

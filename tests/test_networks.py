@@ -7,7 +7,7 @@ from torch import nn
 
 from lit_faces.networks.classifier import AttributeNet
 from lit_faces.networks.cmma import AttributePrior, Convolutions, Decoder, Discriminator, Encoder, Generator
-from lit_faces.networks.layers import UpsampleConv2d
+from lit_faces.networks.layers import UpsampleConv2d, check_square, scaled
 
 PAPER = (3, 64, 64)
 # METHODS.md, sections 1 to 3: 73 attributes, 500 latent dimensions.
@@ -43,6 +43,18 @@ def test_upsampling_convolution_equals_upsampling_then_convolution(kernel):
     found = torch.autograd.grad(layer(x), inputs, upstream)
     for a, b in zip(found, torch.autograd.grad(expected, inputs, upstream), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def test_a_layer_has_the_nearest_whole_number_of_channels_and_four_or_more():
+    assert [scaled(96, width) for width in (1.0, 0.5, 0.13, 0.01, 2.0)] == [96, 48, 12, 4, 192]
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 48), (1, 16, 16), (3, 40, 40)])
+def test_what_four_halvings_do_not_fit_is_refused(shape):
+    message = f"images must be square, at least 32x32, with a side divisible by 16, got {shape[1]}x{shape[2]}"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        check_square(shape, 32, 16)
+    check_square((shape[0], 48, 48), 32, 16)
 
 
 def test_upsampling_convolution_refuses_an_even_kernel():

@@ -8,6 +8,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ import yaml
 
 from lit_faces.__main__ import main
 from lit_faces.errors import UserError
+from lit_faces.methods import METHODS
 from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.plan import Run, execute, plan, reported
 from lit_faces.studies.publish import publish, readme_table, with_table
-from lit_faces.studies.study import Options, read_study
+from lit_faces.studies.statements import METRICS
+from lit_faces.studies.study import STAND_INS, Options, read_study
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted(path.parent.name for path in ROOT.glob("experiments/*/study.yaml"))
@@ -49,6 +52,90 @@ def test_the_published_values_of_cmma_are_the_papers() -> None:
         "elbo": {"cmma": 17973, "cvae": 14356},
         "parzen_log_likelihood": {"cmma": 9487, "cvae": 8714, "cgan": 8320},
     }
+
+
+def test_the_published_values_of_ifcvaegan_are_the_papers() -> None:
+    study = read_study("ifcvaegan")
+    headings = ("MSE", "Ĉ Not Smiling", "Ĉ Smiling", "accuracy of E_y")
+    published = {
+        table.name: {run: tuple(numbers.get(h) for h in headings) for run, numbers in table.published.items()}
+        for table in study.tables
+    }
+    naive, icgan = (0.011, 0.22, 0.85, None), (0.028, 0.099, 0.919, None)
+    assert published == {
+        "table1": {
+            "ifcvaegan": (0.028, 0.813, 1.0, None),
+            "ifcvaegan_no_aux": (0.028, 0.188, 0.813, None),
+            "ifcvaegan_class_on_reconstruction": (0.028, 0.938, 0.938, None),
+            "icgan": icgan,
+        },
+        "table2": {"ifcvaegan_residual_rho_1": (0.011, 0.98, 1.0, None), "cvaegan": naive},
+        "table3": {
+            "ifcvaegan_residual": (0.011, 0.98, 1.0, 0.92),
+            "ifcvaegan_residual_regularised": (0.02, 1.0, 1.0, 0.92),
+            "ifcvaegan_residual_no_aux": (0.013, 0.28, 0.91, 0.91),
+            "ifcvaegan_residual_no_kl": (0.039, 1.0, 0.96, 0.9),
+            "ifcvaegan_residual_no_gan": (0.009, 1.0, 1.0, 0.88),
+            "cvaegan": naive,
+            "icgan": icgan,
+        },
+    }
+    columns = {heading: metric for table in study.tables for heading, metric in table.columns.items()}
+    assert [columns[h] for h in headings] == ["reconstruction_mse", "c_hat_off", "c_hat_on", "label_accuracy"]
+    assert {table.name: table.incomparable for table in study.tables if table.incomparable} == {
+        "table1": ("icgan",),
+        "table3": ("icgan",),
+    }
+
+
+class BuiltError(Exception):
+    """The command line's parser, before it parses."""
+
+
+@pytest.fixture(scope="module")
+def parser() -> Any:
+    from lit_faces.cli import LitFacesCLI, run
+
+    def built(cli: LitFacesCLI, parser: Any, arguments: Any) -> None:
+        raise BuiltError(parser)
+
+    with mock.patch.object(LitFacesCLI, "parse_arguments", built), pytest.raises(BuiltError) as found:
+        run([])
+    return found.value.args[0]
+
+
+@pytest.mark.parametrize("profile", sorted(path.stem for path in ROOT.glob("experiments/profiles/*.yaml")))
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_command_line_takes_every_run(
+    name: str, profile: str, parser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = read_study(name)
+    # Long trainings are of the papers' data, short ones of what is drawn in their place.
+    drawn = STAND_INS if profile in ("smoke", "laptop") else {}
+    options = Options(profile, drawn.get(study.data, study.data), drawn, methods=tuple(study.runs), runs=tmp_path)
+    runs = plan(study, options)
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
+    execute(study, options, runs)
+    for run in runs:
+        config = parser.parse_args(list(run.fit)).fit
+        assert config.model.class_path.rpartition(".")[2] == study.method_of(run.name)
+        assert config.data.class_path.rpartition(".")[2] == run.data
+        assert config.trainer.max_epochs >= METHODS[study.method_of(run.name)].fewest_epochs
+
+
+def test_too_few_epochs_are_refused_before_anything_trains(tmp_path: Path) -> None:
+    study, options = read_study("ifcvaegan"), Options(runs=tmp_path, epochs=2)
+    with pytest.raises(UserError, match=r"--epochs must be at least 3 for icgan \(IcGAN\), got 2: "):
+        plan(study, options)
+    assert len(plan(study, replace(options, epochs=3))) > 2
+    some = replace(options, methods=("ifcvaegan", "cvaegan"))
+    runs = plan(study, some)
+    assert [run.name for run in runs if not run.is_judge] == ["ifcvaegan", "cvaegan"]
+    # A run that was made before is reported beside shorter ones.
+    write_overlays(tmp_path / "ifcvaegan" / options.label)
+    for run in plan(study, replace(some, methods=("ifcvaegan", "cvaegan", "icgan"), epochs=3)):
+        make(run)
+    assert "icgan" in {run.name for run in reported(study, some).runs}
 
 
 def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> None:
@@ -184,6 +271,26 @@ def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monke
     assert commands() == []
 
 
+def test_what_the_configs_of_a_run_say_is_found_without_a_profile() -> None:
+    study = read_study("csvae")
+    assert [study.epochs_of(run) for run in ("vae", "csvae_swissroll")] == [2300, 60]
+    assert study.arguments_of("csvae_swissroll_printed") == {
+        "latent_dim": 2,
+        "prior_swap": True,
+        "beta_1": 200,
+        "beta_4": 1,
+    }
+    assert (study.method_of("condvae_info_tfd"), study.batch_size_of("vae")) == ("CondVAEInfo", 64)
+
+
+def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    """Go where the study cmma says something else."""
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    path = tmp_path / "experiments/cmma/study.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changed}))
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("difference", "said"),
     [
@@ -195,12 +302,41 @@ def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monke
 def test_a_wrong_difference_is_named(
     difference: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
-    path = tmp_path / "experiments/cmma/study.yaml"
-    values = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**values, "differences": [difference]}))
-    monkeypatch.chdir(tmp_path)
+    change(tmp_path, monkeypatch, differences=[difference])
     with pytest.raises(UserError, match=re.escape(said)):
+        read_study("cmma")
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        (
+            {"level": {"run": "nobody", "metrics": ["elbo"], "above": 0}},
+            "a claim names the run 'nobody', which is not among",
+        ),
+        (
+            {"gain": {"metrics": ["elbo"], "run": "cmma", "over": "nobody", "at_most": 0}},
+            "a claim names the run 'nobody'",
+        ),
+        (
+            {"level": {"run": "cmma", "metrics": ["elbo"]}},
+            "study.yaml is not a study: the claim 'x' needs level: {above",
+        ),
+        ({"rises": {"run": "cmma"}}, "study.yaml is not a study: the claim 'x' needs rises: "),
+    ],
+)
+def test_a_wrong_claim_is_one_line(
+    claim: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(tmp_path, monkeypatch, claims=[{"claim": "x", **claim}])
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_study("cmma")
+
+
+def test_a_table_without_its_incomparable_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"name": "t", "title": "T", "metric": "elbo", "published": {"cmma": 1}, "incomparable": ["nobody"]}
+    change(tmp_path, monkeypatch, tables=[table])
+    with pytest.raises(UserError, match="a table names the run 'nobody'"):
         read_study("cmma")
 
 
@@ -224,6 +360,7 @@ def test_a_terminated_study_says_that_it_resumes(
         (["cmma", "--methods", "gan", "--data", "Synthetic"], "cmma has no method gan"),
         (["cmma", "--devices", "0"], "--devices must be from 1 to "),
         (["cmma", "--epochs", "0"], "--epochs must be at least 1, got 0"),
+        (["ifcvaegan", "--epochs", "2", "--data", "Synthetic"], "--epochs must be at least 3 for icgan (IcGAN), got 2"),
         (["cmma", "--seeds", "1,1"], "--seeds must be different numbers"),
         (["cmma", "--seeds", "99999999999"], "--seeds must be different numbers from 0 to 4294967295"),
         (["cmma", "--epochs", "many"], "invalid int value: 'many'"),
@@ -297,6 +434,9 @@ def test_a_second_call_trains_nothing_again(
     arguments, folder = reproduced
     records = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/record.json")}
     assert len(records) == 4
+    headers = [path.read_text().splitlines()[0].split(",") for path in folder.glob("runs/**/per_image.csv")]
+    named = {name.partition("/")[0] for header in headers for name in header} - {"row", "identity"}
+    assert "elbo" in named <= METRICS
     assert main(["reproduce", *arguments]) == 0
     said = capfd.readouterr().out
     assert said.count("done before") == 4
@@ -327,6 +467,19 @@ def test_the_table_of_the_readme_is_that_of_the_published_results(name: str) -> 
     readme = (ROOT / "README.md").read_text()
     results = json.loads((ROOT / f"docs/results/{name}/results.json").read_text())
     assert with_table(readme, name, readme_table(read_study(name), results)) == readme
+
+
+def test_the_readme_says_which_published_numbers_do_not_compare() -> None:
+    row = {"metric": "c_hat_off", "value": 0.5, "stderr": 0.01, "unit": "share of faces", "comparable": True}
+    rows = [{**row, "run": run, "published": number} for run, number in (("ifcvaegan", 0.813), ("icgan", 0.099))]
+    runs = {"ifcvaegan, seed 0": {"epochs": 3}, "icgan, seed 0": {"epochs": 4}}
+    lines = readme_table(
+        read_study("ifcvaegan"), {"rows": rows, "claims": [], "provenance": {"runs": runs}}
+    ).splitlines()
+    assert lines[2:4] == [
+        "| c hat off (Table 1), share of faces | ifcvaegan | 0.500 ± 0.010 | 0.813 | 3 / 10 |",
+        "| c hat off (Table 1), share of faces | icgan | 0.500 ± 0.010 | 0.099 (not comparable) | 4 / 55 |",
+    ]
 
 
 def test_every_profile_is_yaml() -> None:

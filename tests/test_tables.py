@@ -1,9 +1,11 @@
 """Tables of a study's report: words for readers, names in files, and what is said of a weak judge."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lit_faces.methods import METHODS
 from lit_faces.studies.collect import Results, Row, rows_of
 from lit_faces.studies.differences import differences
 from lit_faces.studies.figures.context import Context
@@ -76,6 +78,75 @@ def test_a_difference_of_some_runs_is_said_of_these_alone() -> None:
         lines = differences(study, Options(data="CelebA"), context)
         assert any(line.startswith("Swiss roll") for line in lines) is said
         assert any(line.startswith("Prior of w") for line in lines)
+
+
+def of_ifcvaegan(records: dict[str, dict[int, dict[str, Any]]], folder: Path) -> list[str]:
+    """The differences of some runs of that study, whose folders are there."""
+    study, options = read_study("ifcvaegan"), Options(data="CelebA", methods=tuple(records), runs=folder)
+    return differences(study, options, Context(study, plan(study, options), Results([], records, {}), folder))
+
+
+def trained(name: str, epochs: int, **changed: Any) -> dict[str, Any]:
+    """A record of a run with the arguments of its configs, but for those that a profile changed."""
+    study = read_study("ifcvaegan")
+    arguments = METHODS[study.method_of(name)](**study.arguments_of(name)).arguments | changed
+    return {
+        "training": {"epochs": epochs},
+        "arguments": json.loads(json.dumps(arguments)),
+        "data": {"manifest": {"data": "Synthetic"}},
+    }
+
+
+def test_every_length_is_compared_with_the_runs_own_config(tmp_path: Path) -> None:
+    started = "These runs trained for other lengths than their configs, which are the paper's where it says: "
+    records = {
+        "dipvae": {0: trained("dipvae", 118)},
+        "cvaegan": {0: trained("cvaegan", 3), 1: trained("cvaegan", 3)},
+        "ifcvaegan": {0: trained("ifcvaegan", 3)},
+        "icgan": {0: trained("icgan", 55), 1: trained("icgan", 5)},
+    }
+    said = [line for line in of_ifcvaegan(records, tmp_path) if "trained for" in line]
+    assert said == [f"{started}ifcvaegan, cvaegan 3 of 10 epochs; icgan (seed 1) 5 of 55 epochs."]
+    whole = {"ifcvaegan": {0: trained("ifcvaegan", 10)}, "icgan": {0: trained("icgan", 55)}}
+    assert not any("trained for" in line or "settings" in line for line in of_ifcvaegan(whole, tmp_path))
+
+
+def test_what_a_profile_changed_is_told_once_for_all_runs_that_share_it(tmp_path: Path) -> None:
+    faster = {"learning_rate": 5e-4, "detach_y_features": False}
+    records = {
+        "ifcvaegan": {0: trained("ifcvaegan", 10, **faster, width=0.5)},
+        "ifcvaegan_male": {0: trained("ifcvaegan_male", 10, **faster, labels=["Bald", "Male"])},
+        "dipvae": {0: trained("dipvae", 118)},
+    }
+    for name, size in (("ifcvaegan", 64), ("dipvae", 128)):
+        folder = tmp_path / "ifcvaegan/laptop-celeba" / f"{name}-seed0"
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(f"data: {{class_path: CelebA, init_args: {{batch_size: {size}}}}}")
+    lines = of_ifcvaegan(records, tmp_path)
+    assert (
+        "These settings are not those of the runs' configs: learning_rate 0.0005 in place of 0.0002, "
+        "detach_y_features False in place of True: ifcvaegan, ifcvaegan_male; labels [Bald, Male] in place of [Male]: "
+        "ifcvaegan_male; batch_size 128 in place of 256: dipvae."
+    ) in lines
+    assert "The networks of ifcvaegan have 0.5 times the paper's channels." in lines
+    alike = {name: {0: trained(name, 10, width=0.5, latent_dim=7)} for name in ("ifcvaegan", "cvaegan")}
+    lines = of_ifcvaegan(alike, tmp_path)
+    assert "Networks have 0.5 times the paper's channels." in lines
+    assert "These settings are not those of the runs' configs: latent_dim 7 in place of 100: all." in lines
+
+
+def test_a_published_number_that_compares_with_none_is_marked() -> None:
+    study = read_study("ifcvaegan")
+    rows = [
+        replace(row(run, metric, 0.5), published=study.published(run, metric))
+        for run in ("ifcvaegan", "icgan")
+        for metric in ("reconstruction_mse", "c_hat_off")
+    ]
+    table = {table.name: table for table in published_tables(study, Results(rows, {}, {}))}["table1"]
+    assert [line[:5] for line in table.rows] == [
+        ["ifcvaegan", "0.500 ± 0.010", "0.028", "0.500 ± 0.010", "0.813"],
+        ["icgan", "0.500 ± 0.010", "0.028 (not comparable)", "0.500 ± 0.010", "0.099 (not comparable)"],
+    ]
 
 
 def test_a_part_of_the_data_is_told_and_marked() -> None:

@@ -1,7 +1,6 @@
 """Do edited and generated faces show the attribute? An independent classifier says."""
 
 from collections.abc import Iterator
-from math import isnan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,15 +9,14 @@ from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
 from lit_faces.callbacks.edits import Edit, labels_of, mean_over_edits, rivals, settle_edits
-from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement
+from lit_faces.callbacks.measurement import SHARE, Evaluation, Evaluator, Measurement, mean_over_images
 from lit_faces.data.base import Split
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method, load_method
 from lit_faces.methods.capabilities import Classifies, Edits, Generates, Reconstructs, require
-from lit_faces.metrics.attributes import AttributeHits, wilson_interval
+from lit_faces.metrics.attributes import AttributeHits
 from lit_faces.metrics.noise import ImageNoise
-from lit_faces.metrics.per_image import clustered_error
 
 __all__ = ["AttributeEdits", "Edit", "classifier_of", "edits_of"]
 
@@ -159,7 +157,7 @@ class AttributeEdits(Evaluator):
                 one = values.column(column)
                 if one.isnan().any():  # There are no other attributes.
                     continue
-                measurements.append(_measurement(f"{metric_name}/{name}", values.index, one))
+                measurements.append(mean_over_images(f"{metric_name}/{name}", _unit(metric_name), values.index, one))
                 parts.setdefault(metric_name, []).append((values.index, one))
         measurements += [self._overall(metric_name, edits) for metric_name, edits in parts.items()]
         return Evaluation(tuple(measurements), per_image)
@@ -169,7 +167,7 @@ class AttributeEdits(Evaluator):
         if self.mean_over == "edits":
             return mean_over_edits(metric_name, _unit(metric_name), edits)
         index, values = (torch.cat(column) for column in zip(*edits, strict=True))
-        return _measurement(metric_name, index, values, mean_over="images")
+        return mean_over_images(metric_name, _unit(metric_name), index, values, mean_over="images")
 
 
 def edits_of(
@@ -195,14 +193,4 @@ def classifier_of(trainer: Trainer, method: Method) -> Classifies | None:
 
 
 def _unit(metric_name: str) -> str:
-    return "mean absolute change of probability" if "others" in metric_name else "share of faces"
-
-
-def _measurement(name: str, index: Tensor, values: Tensor, **settings: Any) -> Measurement:
-    """Mean of `values` (N,) of the images `index` (N,), which count as one observation each however often they are there."""
-    unit, mean, images = _unit(name), float(values.mean()), len(torch.unique(index))
-    if unit == "share of faces" and images == len(values):
-        # The interval is of independent faces.
-        settings["wilson_low"], settings["wilson_high"] = wilson_interval(float(values.sum()), len(values))
-    error = float(clustered_error(values[:, None], index))
-    return Measurement(name, mean, None if isnan(error) else error, images, unit, settings)
+    return "mean absolute change of probability" if "others" in metric_name else SHARE

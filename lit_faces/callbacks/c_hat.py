@@ -1,31 +1,28 @@
 """C-hat of the IFcVAE-GAN paper: whether a face shows the label that the decoder is given."""
 
-from math import isnan
-
 import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
 from lit_faces.callbacks.attribute_edits import Edit, classifier_of
-from lit_faces.callbacks.edits import labels_of
-from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement
+from lit_faces.callbacks.edits import labels_of, mean_over_edits
+from lit_faces.callbacks.measurement import SHARE, Evaluation, Evaluator, Measurement, mean_over_images
 from lit_faces.data.batch import Batch
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Edits
-from lit_faces.metrics.attributes import wilson_interval
-from lit_faces.metrics.per_image import PerImage, clustered_error
+from lit_faces.metrics.per_image import PerImage
 
 # Of how many faces the published shares seem to be: 81.3 %, 18.8 % and 93.8 % are all sixteenths.
-AUTHORS_FACES = 16
+FIRST = 16
 
 
 class CHat(Evaluator):
-    """Measures `c_hat_off` and `c_hat_on` of each label on the test faces that have it (IFcVAE-GAN paper, section 4.1).
+    """Measures `c_hat_off` and `c_hat_on` of each label on the test faces that have it, and their means over labels.
 
-    The share of faces that the classifier of the run's AttributeEdits sees without the label after decoding with y = 0
-    (C-hat of "Not-Smiling"), and with it after decoding with y = 1 ("Smiling"). A decoder that ignores y gives shares that sum
-    to 1. With `authors_` before their names, the same of the first 16 of these faces, as many as the paper seems to have
-    used. For methods that edit labels which do not exclude each other, given a classifier.
+    IFcVAE-GAN paper, section 4.1: the share of faces that the classifier of the run's AttributeEdits sees without the label
+    after decoding with y = 0 (C-hat of "Not-Smiling"), and with it after decoding with y = 1 ("Smiling"). A decoder that
+    ignores y gives shares that sum to 1. With `first_16_` before their names, the same of the first 16 of these faces, as
+    many as the paper seems to have used. For methods that edit labels which do not exclude each other, given a classifier.
     """
 
     def __init__(self) -> None:
@@ -60,30 +57,25 @@ class CHat(Evaluator):
             metric.update(faces.row, torch.stack([off[:, column] <= 0.5, on[:, column] > 0.5], 1))
 
     def finish(self, trainer: Trainer, method: Method) -> Evaluation:
-        """The shares of every label."""
+        """The shares of every label, and their means over the labels."""
         measurements: list[Measurement] = []
         per_image = {}
+        parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
         for label, metric in self._seen.items():
             values = metric.compute()
             for kind in values.names:
-                hits = values.column(kind)
+                name, hits = f"c_hat_{kind}/{label}", values.column(kind)
                 per_image[f"c_hat_{kind}_hit/{label}"] = (values.index, hits)
-                measurements.append(_share(f"c_hat_{kind}/{label}", hits))
-                if len(hits) >= AUTHORS_FACES:
-                    name = f"authors_c_hat_{kind}/{label}"
-                    measurements.append(_share(name, hits[:AUTHORS_FACES], protocol="authors"))
+                parts.setdefault(f"c_hat_{kind}", []).append((values.index, hits))
+                measurements.append(mean_over_images(name, SHARE, values.index, hits))
+                if len(hits) >= FIRST:
+                    first = (values.index[:FIRST], hits[:FIRST])
+                    name = f"first_{FIRST}_{name}"
+                    measurements.append(mean_over_images(name, SHARE, *first, faces=f"first {FIRST}"))
+        for name, shares in parts.items():
+            # Of one label the mean is its share, which has an interval.
+            one = len(shares) == 1
+            measurements.append(
+                mean_over_images(name, SHARE, *shares[0]) if one else mean_over_edits(name, SHARE, shares)
+            )
         return Evaluation(tuple(measurements), per_image)
-
-
-def _share(name: str, hits: Tensor, **settings: str) -> Measurement:
-    """Share of `hits` (N,) among N different faces, with its Wilson interval."""
-    low, high = wilson_interval(float(hits.sum()), len(hits))
-    error = float(clustered_error(hits[:, None], torch.arange(len(hits))))
-    return Measurement(
-        name,
-        float(hits.mean()),
-        None if isnan(error) else error,
-        len(hits),
-        "share of faces",
-        {**settings, "wilson_low": low, "wilson_high": high},
-    )

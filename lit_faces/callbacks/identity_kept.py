@@ -1,7 +1,6 @@
 """Is an edited face still recognised as the same person? An embedding of persons says."""
 
 from dataclasses import replace
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,15 @@ from torch import Tensor
 
 from lit_faces.callbacks.attribute_edits import edits_of
 from lit_faces.callbacks.edits import Edit, mean_over_edits
-from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement
+from lit_faces.callbacks.measurement import SHARE, Evaluation, Evaluator, Measurement, mean_over_images
 from lit_faces.callbacks.verification import compared, embedded
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method, load_method
 from lit_faces.methods.capabilities import Edits, Identifies, Reconstructs
-from lit_faces.metrics.per_image import clustered_error
 from lit_faces.metrics.verification import Embedded, Embeddings, best_threshold, next_of_another
 
-_UNIT = {"identity_kept": "share of faces", "identity_accuracy": "balanced share of pairs"}
+_UNIT = {"identity_kept": SHARE, "identity_accuracy": "balanced share of pairs"}
 
 
 class IdentityKept(Evaluator):
@@ -114,7 +112,7 @@ class IdentityKept(Evaluator):
         for name, metric in self._edited.items():
             edited = metric.compute()
             for kind, values in self._judged(photographs, edited).items():
-                measurements.append(self._measurement(f"{kind}/{name}", _UNIT[kind], edited.index, values))
+                measurements.append(self._mean(f"{kind}/{name}", _UNIT[kind], edited.index, values))
                 parts.setdefault(kind, []).append((edited.index, values))
             per_image[f"identity_kept/{name}"] = parts["identity_kept"][-1]
         for kind, edits in parts.items():
@@ -123,7 +121,7 @@ class IdentityKept(Evaluator):
         if self._unedited is not None:
             unedited, kind = self._unedited.compute(), "unedited_identity_kept"
             values = self._judged(photographs, unedited)["identity_kept"]
-            measurements.append(self._measurement(kind, _UNIT["identity_kept"], unedited.index, values))
+            measurements.append(self._mean(kind, SHARE, unedited.index, values))
             per_image[kind] = (unedited.index, values)
         return Evaluation(tuple(measurements), per_image)
 
@@ -140,8 +138,5 @@ class IdentityKept(Evaluator):
         rejected = (own * pictures.vectors[other]).sum(1) <= self._threshold
         return {"identity_kept": kept, "identity_accuracy": (kept + rejected) / 2}
 
-    def _measurement(self, name: str, unit: str, index: Tensor, values: Tensor) -> Measurement:
-        error = float(clustered_error(values[:, None], index))
-        return Measurement(
-            name, float(values.mean()), None if isnan(error) else error, len(index), unit, dict(self._settings)
-        )
+    def _mean(self, name: str, unit: str, index: Tensor, values: Tensor) -> Measurement:
+        return mean_over_images(name, unit, index, values, **self._settings)

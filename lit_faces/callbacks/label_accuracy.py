@@ -1,15 +1,15 @@
 """How often a method tells its labels of held-out faces, and how often guessing would."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from lit_faces.callbacks.measurement import Evaluation, Evaluator, Measurement, columns
-from lit_faces.data.batch import Batch
+from lit_faces.callbacks.measurement import SHARE, Evaluation, Evaluator, Measurement, mean_over_images
+from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Recognises
-from lit_faces.metrics.attributes import wilson_interval
 from lit_faces.metrics.per_image import PerImage, PerImageValues
 
 
@@ -29,8 +29,7 @@ class LabelAccuracy(Evaluator):
             return False
         spec = method.spec
         self._columns = [spec.position(label) for label in method.labels]
-        train = trainer.datamodule.splits["train"].attributes  # type: ignore[attr-defined]
-        self._guess = (spec.binary(train)[:, self._columns].double().mean(0) > 0.5).to(method.device)
+        self._guess = majority(trainer, spec, method.labels).to(method.device)
         self._right, self._guessed = (PerImage(*method.labels).to(method.device) for _ in range(2))
         return True
 
@@ -53,16 +52,22 @@ class LabelAccuracy(Evaluator):
         )
 
 
+def majority(trainer: Trainer, spec: DataSpec, labels: Sequence[str]) -> Tensor:
+    """Which of the K labels (K,) more than half of the training faces have."""
+    train = trainer.datamodule.splits["train"].attributes  # type: ignore[attr-defined]
+    return spec.binary(train)[:, [spec.position(label) for label in labels]].double().mean(0) > 0.5
+
+
 def shares(metric: str, right: PerImageValues, **settings: Any) -> tuple[Measurement, ...]:
     """The share of faces with 1, from a column of 0 and 1 a label: their mean, then each with its interval."""
-    mean = PerImageValues((metric,), right.index, right.values.mean(1, keepdim=True))
-    found = columns(mean, "share of faces, mean over labels", **settings, mean_over="labels")
-    for label in right.names:
-        hits = right.column(label)
-        low, high = wilson_interval(float(hits.sum()), len(hits))
-        one = PerImageValues((f"{metric}/{label}",), right.index, hits[:, None])
-        found += columns(one, "share of faces", **settings, wilson_low=low, wilson_high=high)
-    return found
+    mean = mean_over_images(
+        metric, f"{SHARE}, mean over labels", right.index, right.values.mean(1), **settings, mean_over="labels"
+    )
+    each = (
+        mean_over_images(f"{metric}/{label}", SHARE, right.index, right.column(label), **settings)
+        for label in right.names
+    )
+    return (mean, *each)
 
 
 def by_label(name: str, values: PerImageValues) -> dict[str, tuple[Tensor, Tensor]]:

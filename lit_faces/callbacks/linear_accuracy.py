@@ -5,7 +5,7 @@ import torch
 from pytorch_lightning import Trainer
 
 from lit_faces.callbacks.codes import FREE, CodedFaces, CodesEvaluator
-from lit_faces.callbacks.label_accuracy import by_label, shares
+from lit_faces.callbacks.label_accuracy import by_label, majority, shares
 from lit_faces.callbacks.measurement import Evaluation
 from lit_faces.data.batch import DataSpec
 from lit_faces.errors import UserError
@@ -20,7 +20,8 @@ class LinearAccuracy(CodesEvaluator):
 
     Each label's and their mean (IFcVAE-GAN paper, Figure 7, for DIP-VAE). A logistic regression a label, trained on the
     standardised codes of the first `images` training faces; unlike those of Leakage it weighs every face the same, so
-    that it compares with `label_accuracy` and `majority_accuracy`. For methods that encode, and data with labels.
+    that it compares with `label_accuracy`. Beside it `majority_accuracy`, as LabelAccuracy has it. For methods that
+    encode, and data with labels.
     Raises UserError unless `images` is at least 1.
     """
 
@@ -30,14 +31,18 @@ class LinearAccuracy(CodesEvaluator):
         super().__init__(images, enabled)
 
     def start(self, trainer: Trainer, method: Method) -> bool:
-        """Start anew, unless the method has a classifier of its own."""
-        return not isinstance(method, Recognises) and super().start(trainer, method)
+        """Start anew, with the guesses, unless the method has a classifier of its own."""
+        if isinstance(method, Recognises) or not super().start(trainer, method):
+            return False
+        self._guess = majority(trainer, method.spec, self._labels).cpu().numpy()
+        return True
 
     def score(self, train: CodedFaces, test: CodedFaces, spec: DataSpec) -> Evaluation:
         """The shares, and which labels are right of which face."""
         answers = [linear_answers((train.codes[FREE], known), test.codes[FREE]) for known in train.truth.T]
-        hits = torch.from_numpy(np.stack(answers, 1) == test.truth).double()
-        right = PerImageValues(self._labels, test.index, hits)
-        return Evaluation(
-            shares("linear_accuracy", right, training_images=len(train.index)), by_label("label_right", right)
+        right, guessed = (
+            PerImageValues(self._labels, test.index, torch.from_numpy(said == test.truth).double())
+            for said in (np.stack(answers, 1), self._guess)
         )
+        found = shares("linear_accuracy", right, training_images=len(train.index))
+        return Evaluation(found + shares("majority_accuracy", guessed), by_label("label_right", right))

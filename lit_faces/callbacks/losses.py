@@ -54,10 +54,11 @@ class TrainingLosses(Callback):
         first_bad = int(self._first_bad)
         if first_bad >= 0:
             name, size = largest_parameter(pl_module)
+            calmer = " or set initial_accumulator_value" if "initial_accumulator_value" in pl_module.hparams else ""
             raise UserError(
                 f"{type(pl_module).__name__}: the loss became NaN or infinite at batch {epoch_start + first_bad} "
                 f"(epoch {trainer.current_epoch}, batch {first_bad}); the largest parameter is {name} with |{size:.3g}|. "
-                f"The last good checkpoint is kept; lower the learning rate or set initial_accumulator_value"
+                f"The last good checkpoint is kept; lower the learning rate{calmer}"
             )
         means = (self._sums / self._batches).tolist()
         losses = {f"train/{name}": value for name, value in zip(self._names, means, strict=True)}

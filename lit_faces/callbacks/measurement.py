@@ -11,7 +11,11 @@ from torch import Tensor
 
 from lit_faces.data.batch import Batch
 from lit_faces.methods.base import Method
-from lit_faces.metrics.per_image import PerImageValues
+from lit_faces.metrics.attributes import wilson_interval
+from lit_faces.metrics.per_image import PerImageValues, clustered_error
+
+# The unit of what is 1 for some faces and 0 for the others.
+SHARE = "share of faces"
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,19 @@ def columns(values: PerImageValues, unit: str, suffix: str = "", **settings: Any
             values.names, values.mean().tolist(), values.standard_error().tolist(), strict=True
         )
     )
+
+
+def mean_over_images(metric: str, unit: str, index: Tensor, values: Tensor, **settings: Any) -> Measurement:
+    """Mean in `unit` of `values` (N,) of the images `index` (N,), each one observation however often it is there.
+
+    A share of faces that are there once each has its 95 % Wilson interval, which is of independent faces, in its
+    settings.
+    """
+    images = len(torch.unique(index))
+    if unit == SHARE and images == len(values):
+        settings["wilson_low"], settings["wilson_high"] = wilson_interval(float(values.sum()), len(values))
+    error = float(clustered_error(values[:, None], index))
+    return Measurement(metric, float(values.mean()), None if isnan(error) else error, images, unit, settings)
 
 
 def squared_error(images: Tensor, others: Tensor) -> Tensor:

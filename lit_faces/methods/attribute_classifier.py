@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.data.mirroring import mirrored
 from lit_faces.methods.base import Method
 from lit_faces.networks.classifier import AttributeNet
 
@@ -38,10 +39,8 @@ class AttributeClassifier(Method):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Binary cross-entropy, mean over images and attributes."""
-        mirror = torch.rand(len(batch.images), 1, 1, 1, device=batch.images.device) < 0.5
-        images = torch.where(mirror, batch.images.flip(3), batch.images)
         target = self.spec.binary(batch.attributes).float()
-        return {"loss": F.binary_cross_entropy_with_logits(self.logits(images), target)}
+        return {"loss": F.binary_cross_entropy_with_logits(self.logits(mirrored(batch.images)), target)}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with decoupled weight decay."""

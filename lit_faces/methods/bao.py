@@ -82,7 +82,7 @@ class CVAEGANBao(LabelledMethod):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """One step of E and G together, one of D and one of C."""
-        encoding, generating, discriminating, classifying = self.optimizers()  # type: ignore[attr-defined]
+        main, discriminating, classifying = self.optimizers()  # type: ignore[attr-defined]
         images, labels = batch.images, self.label_values(batch.attributes)
         q = diagonal(self.encoder(images, labels), LATENT_LOG_VARIANCE)
         z = sample(q, torch.randn_like(q.mean))
@@ -100,15 +100,11 @@ class CVAEGANBao(LabelledMethod):
         losses["kl"] = divergence(q, standard_normal(z, self.latent_dim)).mean()
         # KL does not depend on G, nor L_GD and L_GC on E, so that each has the gradient of its own losses alone.
         losses["loss"] = losses["loss"] + self.lambda_1 * losses["kl"]
-        for optimiser in (encoding, generating):
-            optimiser.zero_grad()
-        self.manual_backward(losses["loss"])
-        for optimiser in (encoding, generating):
-            optimiser.step()
+        self.descend(main, losses["loss"])
 
         fakes = [self.discriminator(fake.detach())[0] for fake in (reconstruction, sampled)]
-        losses["discriminator"] = gan_loss(verdict, *fakes)
-        self.descend(discriminating, losses["discriminator"])
+        losses["discriminator_loss"] = gan_loss(verdict, *fakes)
+        self.descend(discriminating, losses["discriminator_loss"])
         losses["classifier"] = -label_log_likelihood(logits, labels).mean()
         self.descend(classifying, losses["classifier"])
         return {name: value.detach() for name, value in losses.items()}
@@ -133,10 +129,11 @@ class CVAEGANBao(LabelledMethod):
         }
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Adam for E, for G, for D and for C."""
+        """Adam for E with G, for D and for C."""
+        both = [*self.encoder.parameters(), *self.generator.parameters()]
         return [
-            torch.optim.Adam(network.parameters(), lr=self.learning_rate, betas=(0.5, 0.999), fused=True)
-            for network in (self.encoder, self.generator, self.discriminator, self.classifier)
+            torch.optim.Adam(parameters, lr=self.learning_rate, betas=(0.5, 0.999), fused=True)
+            for parameters in (both, self.discriminator.parameters(), self.classifier.parameters())
         ]
 
     # What a trained model can do.

@@ -24,6 +24,8 @@ class Method(LightningModule):
     spec: DataSpec
     # Whether a step trains some parameters without the others, so that processes must look for those without a gradient.
     adversarial: bool = False
+    # Of a whole run, `trainer.max_epochs` at the least.
+    fewest_epochs: int = 1
 
     def build(self, spec: DataSpec) -> None:
         """Make the networks for images and attributes as described."""

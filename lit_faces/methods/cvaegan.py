@@ -1,12 +1,13 @@
 """cVAE-GAN as the IFcVAE-GAN paper uses it ("naive"), and what IFcVAE-GAN builds upon."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.errors import UserError
 from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.vaegan import Decoder, Discriminator, Encoder, Family, concatenated, without_statistics
 from lit_faces.objectives.adversarial import gan_loss, generator_loss
@@ -66,7 +67,17 @@ class CVAEGAN(LabelledMethod):
         self.alpha, self.delta, self.reduction = alpha, delta, reduction
 
     def build(self, spec: DataSpec) -> None:
-        """Encoder, decoder and discriminator. Raises UserError if no labels are given and the data set is about none."""
+        """Encoder, decoder and discriminator.
+
+        Raises UserError if no labels are given and the data set is about none, for an unknown reduction or unknown networks,
+        and for a smoothing outside [0, 1).
+        """
+        if self.reduction not in get_args(Reduction):
+            raise UserError(f"model.reduction must be authors or paper, got {self.reduction!r}")
+        if self.networks not in get_args(Family):
+            raise UserError(f"model.networks must be dcgan or residual, got {self.networks!r}")
+        if not 0 <= self.discriminator_smoothing < 1:
+            raise UserError(f"model.discriminator_smoothing must be in [0, 1), got {self.discriminator_smoothing}")
         self.settle_labels(spec)
         self.encoder = self.make_encoder(spec.image_shape)
         self.decoder = Decoder(spec.image_shape, self.latent_dim + len(self.labels), self.networks, self.width)
@@ -118,9 +129,9 @@ class CVAEGAN(LabelledMethod):
             self.discriminator.requires_grad_(False)
             # Without batch normalisation the pictures of a larger batch do not touch each other.
             fooled = 2 * generator_loss(self.discriminator(torch.cat(fakes)))
-            losses["generator"] = fooled / (2 if self.reduction == "authors" else 3)
+            losses["generator_loss"] = fooled / (2 if self.reduction == "authors" else 3)
             self.discriminator.requires_grad_(True)
-            losses["loss"] = losses["loss"] + self.delta * losses["generator"]
+            losses["loss"] = losses["loss"] + self.delta * losses["generator_loss"]
         more = self.factorise(q, logits, picture, labels)
         losses["loss"] = losses["loss"] + more.pop("loss", 0)
         losses |= more
@@ -129,8 +140,8 @@ class CVAEGAN(LabelledMethod):
             self.descend(auxiliary[0], losses["auxiliary"])
         if self.delta:
             judged = self.discriminator(torch.cat([images, *(fake.detach() for fake in fakes)]))
-            losses["discriminator"] = gan_loss(*judged.chunk(3))
-            self.descend(discriminating, losses["discriminator"])
+            losses["discriminator_loss"] = gan_loss(*judged.chunk(3))
+            self.descend(discriminating, losses["discriminator_loss"])
         return {name: value.detach() for name, value in losses.items()}
 
     def rmsprop(self, *networks: torch.nn.Module, smoothing: float = 0.99) -> torch.optim.RMSprop:

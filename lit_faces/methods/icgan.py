@@ -8,6 +8,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.data.mirroring import mirrored
 from lit_faces.errors import UserError
 from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.icgan import Discriminator, Encoder, Generator
@@ -51,8 +52,10 @@ def stage_ends(shares: tuple[int, int, int], epochs: int) -> tuple[int, int]:
 
     Raises UserError if there are fewer epochs than stages, or no limit to them.
     """
-    if epochs < 3:
-        raise UserError(f"IcGAN trains in three stages: give --trainer.max_epochs of 3 or more, got {epochs}")
+    if epochs < IcGAN.fewest_epochs:
+        raise UserError(
+            f"IcGAN trains in three stages: give --trainer.max_epochs of {IcGAN.fewest_epochs} or more, got {epochs}"
+        )
     first = min(max(round(epochs * shares[0] / sum(shares)), 1), epochs - 2)
     second = min(max(round(epochs * (shares[0] + shares[1]) / sum(shares)), first + 1), epochs - 1)
     return first, second
@@ -72,6 +75,8 @@ class IcGAN(LabelledMethod):
     """
 
     adversarial = True
+    # One a stage.
+    fewest_epochs = 3
 
     def __init__(
         self,
@@ -147,7 +152,7 @@ class IcGAN(LabelledMethod):
     def train_gan(self, batch: Batch) -> dict[str, Tensor]:
         """One step of D, then one of G on the same fakes: G has not moved, so its forward pass serves both."""
         generating, discriminating, _, _ = self.optimizers()  # type: ignore[attr-defined]
-        images, y = _mirrored(2 * batch.images - 1), self.signs(batch.attributes)
+        images, y = mirrored(2 * batch.images - 1), self.signs(batch.attributes)
         drawn = y[torch.randperm(len(y), device=y.device)]
         fake = self.generator(torch.randn(len(y), self.latent_dim, device=y.device), drawn)
         wrong = y.roll(1, 0)
@@ -182,7 +187,7 @@ class IcGAN(LabelledMethod):
     def train_encoder_y(self, batch: Batch) -> dict[str, Tensor]:
         """One step of E_y on real faces."""
         _, _, _, optimiser = self.optimizers()  # type: ignore[attr-defined]
-        error = F.mse_loss(self.encoder_y(_mirrored(2 * batch.images - 1)), self.signs(batch.attributes))
+        error = F.mse_loss(self.encoder_y(mirrored(2 * batch.images - 1)), self.signs(batch.attributes))
         self.descend(optimiser, error)
         return {"loss": error, "y_error": error}
 
@@ -253,12 +258,6 @@ class IcGAN(LabelledMethod):
 
 def _signs(held: Tensor) -> Tensor:
     return 2 * held.float() - 1
-
-
-def _mirrored(images: Tensor) -> Tensor:
-    """Each image (B, C, H, W) turned left to right or not, as a coin says."""
-    turned = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-    return torch.where(turned, images.flip(3), images)
 
 
 def _adam(network: nn.Module, learning_rate: float, beta_1: float) -> torch.optim.Adam:

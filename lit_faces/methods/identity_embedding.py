@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.data.mirroring import mirrored
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
 from lit_faces.networks.classifier import EmbeddingNet
@@ -50,10 +51,11 @@ class IdentityEmbedding(Method):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy over the persons, mean over images."""
-        mirror = torch.rand(len(batch.images), 1, 1, 1, device=batch.images.device) < 0.5
-        images = torch.where(mirror, batch.images.flip(3), batch.images)
-        cosines = F.linear(self.network(images - 0.5), F.normalize(self.directions)).float()
-        return {"loss": F.cross_entropy(self.scale * cosines, batch.identity % self.classes)}
+        found = self.network(mirrored(batch.images) - 0.5)
+        # Autocast would multiply in bf16.
+        with torch.autocast(found.device.type, enabled=False):
+            cosines = F.linear(found, F.normalize(self.directions))
+            return {"loss": F.cross_entropy(self.scale * cosines, batch.identity % self.classes)}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam with decoupled weight decay."""

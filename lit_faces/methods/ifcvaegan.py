@@ -21,9 +21,9 @@ class IFcVAEGAN(CVAEGAN):
     several labels the losses are summed. A weight of 0 takes a term away: each row of Tables 1 and 3 is a config.
 
     With `detach_y_features`, as in the authors' code, the labels' head of the encoder sends no gradient into its
-    convolutions, so that L_class and `beta` train that head alone; then the encoder learns of the labels through the decoder
-    and A only. On `reduction` and the meaning of the weights see CVAEGAN; with "authors" gamma = 1 is 64 in units of a bound,
-    where L_aux is at most 0.69 nats a label.
+    convolutions: L_class and `beta` train that head alone, L_rec and L_gan train it too, through y_hat, and the convolutions
+    learn by way of z only, from the decoder and A. On `reduction` and the meaning of the weights see CVAEGAN; with "authors"
+    gamma = 1 is 64 in units of a bound, where L_aux is at most 0.69 nats a label.
     """
 
     def __init__(

@@ -8,11 +8,9 @@ keras-generative, without its fifth halving, which was for 128x128.
 import torch
 from torch import Tensor, nn
 
+from lit_faces.networks.layers import check_square, scaled
+
 _CHANNELS = (128, 256, 256, 512)
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(4, round(channels * width))
 
 
 class _Convolutions(nn.Sequential):
@@ -22,16 +20,15 @@ class _Convolutions(nn.Sequential):
     """
 
     def __init__(self, image_shape: tuple[int, int, int], width: float, statistics: bool) -> None:
-        channels, side, breadth = image_shape
-        if side != breadth or side < 16 or side % 16:
-            raise ValueError(f"images must be square, with a side divisible by 16, got {side}x{breadth}")
+        check_square(image_shape, 16, 16)
+        channels, side, _ = image_shape
         layers: list[nn.Module] = []
-        for out in (_scaled(base, width) for base in _CHANNELS):
+        for out in (scaled(base, width) for base in _CHANNELS):
             norm = nn.BatchNorm2d(out, track_running_stats=statistics)
             layers += [nn.Conv2d(channels, out, 5, 2, 2, bias=False), norm, nn.ReLU()]
             channels = out
         flat = channels * (side // 16) ** 2
-        super().__init__(*layers, nn.Flatten(), nn.Linear(flat, _scaled(1024, width)), nn.ReLU())
+        super().__init__(*layers, nn.Flatten(), nn.Linear(flat, scaled(1024, width)), nn.ReLU())
 
 
 class Encoder(nn.Module):
@@ -43,7 +40,7 @@ class Encoder(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, labels: int, width: float = 1.0) -> None:
         super().__init__()
         self.body = _Convolutions(image_shape, width, statistics=True)
-        self.heads = nn.Linear(_scaled(1024, width) + labels, 2 * latent_dim)
+        self.heads = nn.Linear(scaled(1024, width) + labels, 2 * latent_dim)
 
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance, in float32."""
@@ -61,7 +58,7 @@ class Generator(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], inputs: int, width: float = 1.0) -> None:
         super().__init__()
         channels, side, _ = image_shape
-        first, *inner = (_scaled(base, width) for base in reversed(_CHANNELS))
+        first, *inner = (scaled(base, width) for base in reversed(_CHANNELS))
         layers: list[nn.Module] = [
             nn.Linear(inputs, first * (side // 16) ** 2, bias=False),
             nn.Unflatten(1, (first, side // 16, side // 16)),
@@ -89,7 +86,7 @@ class Judge(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], outputs: int, width: float = 1.0) -> None:
         super().__init__()
         self.body = _Convolutions(image_shape, width, statistics=False)
-        self.head = nn.Linear(_scaled(1024, width), outputs)
+        self.head = nn.Linear(scaled(1024, width), outputs)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and features, in float32."""

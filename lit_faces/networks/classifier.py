@@ -3,13 +3,15 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_faces.networks.layers import scaled
+
 
 class Trunk(nn.Sequential):
     """Images (B, C, S, S) to `features` numbers an image: four stride-2 convolutions, each with batch normalisation."""
 
     def __init__(self, channels: int, width: float = 1.0) -> None:
         layers: list[nn.Module] = []
-        for out in (max(4, round(base * width)) for base in (64, 128, 256, 512)):
+        for out in (scaled(base, width) for base in (64, 128, 256, 512)):
             layers += [nn.Conv2d(channels, out, 4, 2, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
             channels = out
         super().__init__(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())

@@ -9,11 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lit_faces.networks.layers import UpsampleConv2d
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(4, round(channels * width))
+from lit_faces.networks.layers import UpsampleConv2d, check_square, scaled
 
 
 class Convolutions(nn.Module):
@@ -25,13 +21,10 @@ class Convolutions(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], width: float = 1.0) -> None:
         super().__init__()
-        channels, height, breadth = image_shape
-        if height != breadth or height < 32 or height % 8:
-            raise ValueError(
-                f"images must be square, at least 32x32, with a side divisible by 8, got {height}x{breadth}"
-            )
-        side = ((height - 4) // 2 - 4) // 2 - 3
-        first, second, third = (_scaled(c, width) for c in (192, 96, 48))
+        check_square(image_shape, 32, 8)
+        channels, size, _ = image_shape
+        side = ((size - 4) // 2 - 4) // 2 - 3
+        first, second, third = (scaled(c, width) for c in (192, 96, 48))
         self.features = third * side * side
         self.conv1 = nn.Conv2d(channels, first, 5)
         self.conv2 = nn.Conv2d(first, second, 5)
@@ -69,7 +62,7 @@ class AttributePrior(nn.Module):
 
     def __init__(self, attributes: int, latent_dim: int, width: float = 1.0) -> None:
         super().__init__()
-        hidden = _scaled(800, width)
+        hidden = scaled(800, width)
         self.hidden = nn.Linear(attributes, hidden)
         self.heads = nn.Linear(hidden, 2 * latent_dim)
 
@@ -86,7 +79,7 @@ class _Deconvolutions(nn.Module):
         super().__init__()
         # Each stage doubles the side and takes kernel - 1 away: 8 b - 16 = S.
         self.side = (image_size + 16) // 8
-        first, second, self.channels = (_scaled(c, width) for c in (96, 192, 48))
+        first, second, self.channels = (scaled(c, width) for c in (96, 192, 48))
         self.linear = nn.Linear(inputs, self.channels * self.side**2)
         self.conv1 = UpsampleConv2d(self.channels, first, 3)
         self.conv2 = UpsampleConv2d(first, second, 3)

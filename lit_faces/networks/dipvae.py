@@ -6,18 +6,10 @@ convolutions are 4x4 with stride 2; there is no batch normalisation.
 
 from torch import Tensor, nn
 
+from lit_faces.networks.layers import check_square, scaled
+
 _CHANNELS = (32, 32, 64, 64)
 _HIDDEN = 256
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(4, round(channels * width))
-
-
-def _check(image_shape: tuple[int, int, int]) -> None:
-    _, height, breadth = image_shape
-    if height != breadth or height < 32 or height % 16:
-        raise ValueError(f"images must be square, at least 32x32, with a side divisible by 16, got {height}x{breadth}")
 
 
 class Encoder(nn.Module):
@@ -28,13 +20,13 @@ class Encoder(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, width: float = 1.0) -> None:
         super().__init__()
-        _check(image_shape)
+        check_square(image_shape, 32, 16)
         channels, side, _ = image_shape
         layers: list[nn.Module] = []
-        for out in (_scaled(base, width) for base in _CHANNELS):
+        for out in (scaled(base, width) for base in _CHANNELS):
             layers += [nn.Conv2d(channels, out, 4, 2, 1), nn.ReLU()]
             channels = out
-        hidden = _scaled(_HIDDEN, width)
+        hidden = scaled(_HIDDEN, width)
         layers += [nn.Flatten(), nn.Linear(channels * (side // 16) ** 2, hidden), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Linear(hidden, 2 * latent_dim))
 
@@ -49,10 +41,10 @@ class Decoder(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, width: float = 1.0) -> None:
         super().__init__()
-        _check(image_shape)
+        check_square(image_shape, 32, 16)
         channels, side, _ = image_shape
-        first, *inner = (_scaled(base, width) for base in reversed(_CHANNELS))
-        hidden, flat = _scaled(_HIDDEN, width), first * (side // 16) ** 2
+        first, *inner = (scaled(base, width) for base in reversed(_CHANNELS))
+        hidden, flat = scaled(_HIDDEN, width), first * (side // 16) ** 2
         layers: list[nn.Module] = [nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, flat), nn.ReLU()]
         layers += [nn.Unflatten(1, (first, side // 16, side // 16))]
         for out in inner:

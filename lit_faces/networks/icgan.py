@@ -7,15 +7,7 @@ E_y 3,186,962. Pixels are in [-1, 1], labels in {-1, 1}; all have biases, as in 
 import torch
 from torch import Tensor, nn
 
-
-def _scaled(channels: int, width: float) -> int:
-    return max(4, round(channels * width))
-
-
-def _check(image_shape: tuple[int, int, int]) -> None:
-    _, height, breadth = image_shape
-    if height != breadth or height < 32 or height % 16:
-        raise ValueError(f"images must be square, at least 32x32, with a side divisible by 16, got {height}x{breadth}")
+from lit_faces.networks.layers import check_square, scaled
 
 
 def _begin(network: nn.Module) -> None:
@@ -36,9 +28,9 @@ class Generator(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, conditions: int, width: float = 1.0) -> None:
         super().__init__()
-        _check(image_shape)
+        check_square(image_shape, 32, 16)
         channels, side, _ = image_shape
-        first, *inner = (_scaled(base, width) for base in (512, 256, 128, 64))
+        first, *inner = (scaled(base, width) for base in (512, 256, 128, 64))
         layers: list[nn.Module] = [
             nn.ConvTranspose2d(latent_dim + conditions, first, side // 16),
             nn.BatchNorm2d(first),
@@ -65,9 +57,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], conditions: int, width: float = 1.0) -> None:
         super().__init__()
-        _check(image_shape)
+        check_square(image_shape, 32, 16)
         channels, side, _ = image_shape
-        first, *inner = (_scaled(base, width) for base in (64, 128, 256, 512))
+        first, *inner = (scaled(base, width) for base in (64, 128, 256, 512))
         self.first = nn.Sequential(nn.Conv2d(channels, first, 4, 2, 1), nn.LeakyReLU(0.2))
         layers: list[nn.Module] = []
         first += conditions
@@ -93,13 +85,13 @@ class Encoder(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], hidden: int, outputs: int, width: float = 1.0) -> None:
         super().__init__()
-        _check(image_shape)
+        check_square(image_shape, 32, 16)
         channels, side, _ = image_shape
         layers: list[nn.Module] = []
-        for out in (_scaled(base, width) for base in (32, 64, 128, 256)):
+        for out in (scaled(base, width) for base in (32, 64, 128, 256)):
             layers += [nn.Conv2d(channels, out, 5, 2, 2), nn.BatchNorm2d(out), nn.ReLU()]
             channels = out
-        hidden = _scaled(hidden, width)
+        hidden = scaled(hidden, width)
         flat = channels * (side // 16) ** 2
         layers += [nn.Flatten(), nn.Linear(flat, hidden), nn.BatchNorm1d(hidden), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Linear(hidden, outputs))

@@ -7,19 +7,11 @@ sizes are those of Larsen et al.'s code; pixels are in [0, 1], so the last layer
 import torch
 from torch import Tensor, nn
 
-
-def _scaled(channels: int, width: float) -> int:
-    return max(4, round(channels * width))
+from lit_faces.networks.layers import check_square, scaled
 
 
 def _is_points(image_shape: tuple[int, int, int]) -> bool:
     return image_shape[1:] == (1, 1)
-
-
-def _check(image_shape: tuple[int, int, int]) -> None:
-    _, height, breadth = image_shape
-    if height != breadth or height < 16 or height % 8:
-        raise ValueError(f"images must be square, at least 16x16, with a side divisible by 8, got {height}x{breadth}")
 
 
 class _Perceptron(nn.Sequential):
@@ -40,10 +32,10 @@ class _Convolutions(nn.Sequential):
     """Pictures (B, C, S, S) to (B, outputs): three 5x5 convolutions of stride 2, then a linear layer, all batch-normalised."""
 
     def __init__(self, image_shape: tuple[int, int, int], outputs: int, width: float) -> None:
-        _check(image_shape)
+        check_square(image_shape, 16, 8)
         channels, side, _ = image_shape
         layers: list[nn.Module] = []
-        for out in (_scaled(base, width) for base in (64, 128, 256)):
+        for out in (scaled(base, width) for base in (64, 128, 256)):
             layers += [nn.Conv2d(channels, out, 5, 2, 2, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
             channels = out
         features = channels * (side // 8) ** 2
@@ -62,7 +54,7 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         points = _is_points(image_shape)
-        features = 64 if points else _scaled(1024, width)
+        features = 64 if points else scaled(1024, width)
         self.body: nn.Module = (
             nn.Sequential(_Perceptron(image_shape[0], features), nn.ReLU())
             if points
@@ -95,8 +87,8 @@ class Decoder(nn.Module):
         if self.points:
             self.body: nn.Module = _Perceptron(inputs, outputs)
             return
-        _check(image_shape)
-        first, second, third = (_scaled(base, width) for base in (256, 128, 32))
+        check_square(image_shape, 16, 8)
+        first, second, third = (scaled(base, width) for base in (256, 128, 32))
         layers: list[nn.Module] = [
             nn.Linear(inputs, first * (side // 8) ** 2, bias=False),
             nn.BatchNorm1d(first * (side // 8) ** 2),

@@ -1,8 +1,22 @@
-"""Layers that compute what the papers' layers compute, faster and with the same parameters."""
+"""What the networks share: their widths, the images they take, and a layer that computes what the papers' does, faster."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def scaled(channels: int, width: float) -> int:
+    """`width` times the channels of a layer, at least 4."""
+    return max(4, round(channels * width))
+
+
+def check_square(image_shape: tuple[int, int, int], least: int, divisor: int) -> None:
+    """Raise ValueError unless images (C, H, W) are square, of a side of at least `least` that `divisor` divides."""
+    _, height, breadth = image_shape
+    if height != breadth or height < least or height % divisor:
+        raise ValueError(
+            f"images must be square, at least {least}x{least}, with a side divisible by {divisor}, got {height}x{breadth}"
+        )
 
 
 def _fold_matrix(kernel: int) -> Tensor:

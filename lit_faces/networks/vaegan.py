@@ -1,9 +1,8 @@
 """Networks of the IFcVAE-GAN paper: DCGAN's as in the authors' code, and residual ones, which were never released.
 
 At `width` 1, 64x64 RGB images, one label and 100 latent dimensions the DCGAN encoder has 5,953,353 parameters, the decoder
-2,386,947, the discriminator 4,314,753 and the auxiliary network 1,103,001. The paper says that its residual networks are those
-of Bao et al., whose published ones have no residual layers; those here are ours, of the same widths. Neither encoder nor
-discriminator has batch normalisation.
+2,386,947, the discriminator 4,314,753 and the auxiliary network 1,103,001. The paper's residual networks were not released;
+those here are ours, of the same widths. Neither encoder nor discriminator has batch normalisation.
 """
 
 from typing import Literal
@@ -11,12 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lit_faces.networks.layers import check_square, scaled
+
 Family = Literal["dcgan", "residual"]
 _CHANNELS = (64, 128, 256, 512)
-
-
-def _scaled(channels: int, width: float) -> int:
-    return max(4, round(channels * width))
 
 
 class _Down(nn.Module):
@@ -57,11 +54,10 @@ class _Up(nn.Module):
 
 def _convolutions(image_shape: tuple[int, int, int], family: Family, width: float) -> tuple[nn.Sequential, int]:
     """Images to flat features, and how many these are. Raises ValueError for sides that four halvings do not fit."""
-    channels, side, breadth = image_shape
-    if side != breadth or side < 16 or side % 16:
-        raise ValueError(f"images must be square, with a side divisible by 16, got {side}x{breadth}")
+    check_square(image_shape, 16, 16)
+    channels, side, _ = image_shape
     layers: list[nn.Module] = []
-    for out in (_scaled(base, width) for base in _CHANNELS):
+    for out in (scaled(base, width) for base in _CHANNELS):
         layers += [_Down(channels, out)] if family == "residual" else [nn.Conv2d(channels, out, 5, 2, 2), nn.ReLU()]
         channels = out
     return nn.Sequential(*layers, nn.Flatten()), channels * (side // 16) ** 2
@@ -113,7 +109,7 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, side, _ = image_shape
-        first, *inner = (_scaled(base, width) for base in reversed(_CHANNELS))
+        first, *inner = (scaled(base, width) for base in reversed(_CHANNELS))
         layers: list[nn.Module] = [
             nn.Linear(inputs, first * (side // 16) ** 2),
             nn.ReLU(),
@@ -127,7 +123,7 @@ class Decoder(nn.Module):
             )
             first = out
         if family == "residual":
-            last = _scaled(32, width)
+            last = scaled(32, width)
             layers += [_Up(first, last), nn.Conv2d(last, channels, 3, 1, 1)]
         else:
             layers += _transposed(first, channels)
@@ -162,7 +158,7 @@ class Auxiliary(nn.Module):
 
     def __init__(self, latent_dim: int, labels: int, width: float = 1.0) -> None:
         super().__init__()
-        hidden = _scaled(1000, width)
+        hidden = scaled(1000, width)
         self.layers = nn.Sequential(
             nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, labels)
         )

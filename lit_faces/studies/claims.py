@@ -1,6 +1,8 @@
 """The paper's claims, each judged by a stated test."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any, Literal
 
 import numpy as np
@@ -9,21 +11,19 @@ from numpy.typing import NDArray
 from lit_faces.errors import UserError
 from lit_faces.studies.collect import PerImage, Results
 from lit_faces.studies.judges import JUDGED, is_blind
-from lit_faces.studies.study import Claim, Order, Study
+from lit_faces.studies.statements import Claim, Order
+from lit_faces.studies.study import Study
 
 Verdict = Literal["confirmed", "refuted", "undecided", "not tested"]
 
 _RESAMPLES = 2000
-_PAIRED = (
-    "paired difference over the test images, averaged over seeds; 95 % interval of its mean from "
-    f"{_RESAMPLES} bootstrap resamples of persons"
-)
-_TEST = f"{_PAIRED}. Confirmed if the interval lies above 0, refuted if below, else undecided"
+_INTERVAL = f"averaged over seeds; 95 % interval of its mean from {_RESAMPLES} bootstrap resamples of persons"
+_PAIRED = f"paired difference over the test images, {_INTERVAL}"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim, its verdict and the evidence: the mean difference with its 95 % interval for each part."""
+    """A claim, its verdict and the evidence: the mean, of a difference or a sum, with its 95 % interval for each part."""
 
     claim: str
     verdict: Verdict
@@ -41,7 +41,8 @@ def judge(study: Study, results: Results) -> list[Judgement]:
 
 
 def _is_guessed(study: Study, claim: Claim, results: Results) -> bool:
-    return claim.metric.startswith(JUDGED) and any(is_blind(study, results, run) for run in claim.runs())
+    judged = any(metric.startswith(JUDGED) for metric in claim.metrics)
+    return judged and any(is_blind(study, results, run) for run in claim.runs())
 
 
 def _guess(claim: Claim) -> Judgement:
@@ -49,41 +50,76 @@ def _guess(claim: Claim) -> Judgement:
 
 
 def _judge(claim: Claim, results: Results) -> Judgement:
-    if claim.rises:
-        run = claim.rises["run"]
-        pairs = _rises(results.per_image.get(run), claim.rises["from"], claim.rises["to"])
-    elif claim.equal:
-        pairs = _differences(
-            Order(claim.equal["metric"], claim.equal["runs"][0], tuple(claim.equal["runs"][1:])), results
-        )
-    else:
-        parts = [_differences(order, results) for order in claim.orders]
-        pairs = [pair for part in parts for pair in part] if all(parts) else []
-    if not pairs or any(np.isnan(difference).all() for _, difference, _ in pairs):
+    pairs = _pairs(claim, results)
+    if not pairs or any(np.isnan(values).all() for _, values, _ in pairs):
         return Judgement(claim.claim, "not tested", "the runs or metrics that it needs were not measured", [])
-    evidence = [{"of": name, **interval(difference, identity)} for name, difference, identity in pairs]
+    evidence = [{"of": name, **interval(values, identity)} for name, values, identity in pairs]
     lows, highs = [e["low"] for e in evidence], [e["high"] for e in evidence]
+    least, most, test = _test(claim)
     verdict: Verdict = "undecided"
-    if claim.equal:
-        margin = claim.equal["within"]
-        if min(lows) > -margin and max(highs) < margin:
-            verdict = "confirmed"
-        elif max(lows) > margin or min(highs) < -margin:
-            verdict = "refuted"
-        return Judgement(
-            claim.claim,
-            verdict,
-            f"{_PAIRED}. Confirmed if the interval lies within {margin:g} of 0, refuted if outside, else undecided",
-            evidence,
-        )
-    if min(lows) > 0:
+    if min(lows) > least and max(highs) < most:
         verdict = "confirmed"
-    elif max(highs) < 0 or (claim.orders and min(highs) < 0):
+    # What rises by editing is refuted if it falls by every edit; of all else one part that lies outside is enough.
+    elif max(highs) < least if claim.rises else min(highs) < least or max(lows) > most:
         verdict = "refuted"
-    return Judgement(claim.claim, verdict, _TEST, evidence)
+    return Judgement(claim.claim, verdict, test, evidence)
+
+
+def _test(claim: Claim) -> tuple[float, float, str]:
+    """Between which values every interval must lie, and the test in words."""
+    if claim.gain:
+        most = claim.gain["at_most"]
+        lies = (
+            f"Confirmed if the interval of every metric lies below {most:g}, refuted if some lies above, else undecided"
+        )
+        return -inf, most, f"{_PAIRED}. {lies}"
+    bounds, what = claim.equal or claim.level or {}, _PAIRED
+    if claim.level:
+        *others, last = claim.level["metrics"]
+        summed = f"sum of {', '.join(others)} and {last} over the test images that have them all"
+        what = f"{summed if others else f'{last} over the test images'}, {_INTERVAL}"
+    if "within" in bounds:
+        middle, margin = bounds.get("is", 0), bounds["within"]
+        lies = f"Confirmed if the interval lies within {margin:g} of {middle:g}, refuted if outside, else undecided"
+        return middle - margin, middle + margin, f"{what}. {lies}"
+    least = bounds.get("above", 0)
+    return least, inf, f"{what}. Confirmed if the interval lies above {least:g}, refuted if below, else undecided"
 
 
 Pair = tuple[str, NDArray[np.float64], NDArray[np.int64]]
+
+
+def _pairs(claim: Claim, results: Results) -> list[Pair]:
+    """What is judged: names, values (N,) and identities (N,); none if a part was not measured."""
+    if claim.rises:
+        return _rises(results.per_image.get(claim.rises["run"]), claim.rises["from"], claim.rises["to"])
+    if claim.level:
+        return _level(results, claim.level["run"], claim.level["metrics"])
+    orders = claim.orders
+    if claim.equal:
+        first, *others = claim.equal["runs"]
+        orders = (Order(claim.equal["metric"], first, tuple(others)),)
+    if claim.gain:
+        orders = tuple(Order(metric, claim.gain["run"], (claim.gain["over"],)) for metric in claim.gain["metrics"])
+    parts = [(order, _differences(order, results)) for order in orders]
+    if not all(found for _, found in parts):
+        return []
+    several = len({order.metric for order in orders}) > 1
+    return [
+        (f"{name} ({order.metric})" if several else name, values, identity)
+        for order, found in parts
+        for name, values, identity in found
+    ]
+
+
+def _level(results: Results, run: str, metrics: Sequence[str]) -> list[Pair]:
+    """The sum of metrics of each image that has them all."""
+    measured = results.per_image.get(run)
+    columns = [] if measured is None else [_values(measured, metric) for metric in metrics]
+    there = [column for column in columns if column is not None]
+    if measured is None or len(there) < len(metrics):
+        return []
+    return [(f"{run} ({' + '.join(metrics)})", np.sum(there, axis=0), measured.identity)]
 
 
 def _differences(order: Order, results: Results) -> list[Pair]:
@@ -133,15 +169,15 @@ def _rises(values: PerImage | None, before: str, after: str) -> list[Pair]:
     return [pair for pair in pairs if not np.isnan(pair[1]).all()]
 
 
-def interval(difference: NDArray[np.float64], identity: NDArray[np.int64]) -> dict[str, Any]:
-    """Mean of paired differences (N,) with its 95 % bootstrap interval, persons resampled; NaN entries take no part."""
-    known = ~np.isnan(difference)
-    difference, identity = difference[known], identity[known]
+def interval(values: NDArray[np.float64], identity: NDArray[np.int64]) -> dict[str, Any]:
+    """Mean of values (N,) with its 95 % bootstrap interval, persons resampled; NaN entries take no part."""
+    known = ~np.isnan(values)
+    values, identity = values[known], identity[known]
     person = np.unique(identity, return_inverse=True)[1]
-    sums, sizes = np.bincount(person, difference), np.bincount(person)
+    sums, sizes = np.bincount(person, values), np.bincount(person)
     generator = np.random.default_rng(0)
     draws = generator.integers(len(sums), size=(_RESAMPLES, len(sums)))
     means = sums[draws].sum(1) / sizes[draws].sum(1)
     low, high = np.quantile(means, [0.025, 0.975])
-    mean = float(difference.mean())
-    return {"mean": mean, "low": float(low), "high": float(high), "n": len(difference), "persons": len(sums)}
+    mean = float(values.mean())
+    return {"mean": mean, "low": float(low), "high": float(high), "n": len(values), "persons": len(sums)}

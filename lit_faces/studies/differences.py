@@ -1,8 +1,17 @@
 """What a report says of its differences from the paper."""
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from lit_faces.methods import METHODS
+from lit_faces.studies.collect import Results
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.official import part_words
 from lit_faces.studies.study import Options, Study
+from lit_faces.studies.words import plain
 
 
 def data_words(options: Options) -> str:
@@ -32,19 +41,9 @@ def differences(study: Study, options: Options, context: Context) -> list[str]:
     drawn = sorted({run.name for run in context.runs if not run.comparable and not run.is_judge})
     if drawn and options.data == study.data:
         said.append(f"Of {', '.join(drawn)} the data were drawn, since the paper's were not there.")
-    lengths: dict[int, list[str]] = {}
-    for name in study.runs:
-        for seed, record in sorted(context.results.records.get(name, {}).items()):
-            lengths.setdefault(record["training"]["epochs"], []).append(f"{name}, seed {seed}")
-    for epochs, runs in sorted(lengths.items()):
-        if epochs != study.epochs:
-            said.append(
-                f"The paper trained for {study.epochs:,} epochs; {epochs:,} were trained here: {'; '.join(runs)}."
-            )
-    records = [by_seed[min(by_seed)] for name, by_seed in context.results.records.items() if name in study.runs]
-    for width in sorted({record["arguments"].get("width", 1.0) for record in records} - {1.0}):
-        said.append(f"Networks have {width} times the paper's channels.")
-    manifest = records[0]["data"]["manifest"]
+    records = {name: by_seed[min(by_seed)] for name, by_seed in context.results.records.items() if name in study.runs}
+    said += [*_lengths(study, context.results), *_widths(records), *_settings(study, context, records)]
+    manifest = next(iter(records.values()))["data"]["manifest"]
     source = manifest.get("attributes", {})
     if isinstance(source, dict) and str(source.get("file", "")).endswith(".mat"):
         said.append(
@@ -52,3 +51,71 @@ def differences(study: Study, options: Options, context: Context) -> list[str]:
         )
     made = {run.name for run in context.runs}
     return [*said, *(d.text for d in study.differences if not d.runs or made & {*d.runs})]
+
+
+Records = dict[str, dict[str, Any]]
+
+
+def _lengths(study: Study, results: Results) -> list[str]:
+    """The runs that were not trained for as long as their own configs say."""
+    lengths: dict[tuple[int, int], dict[str, None]] = {}
+    for name in study.runs:
+        trained = {seed: r["training"]["epochs"] for seed, r in sorted(results.records.get(name, {}).items())}
+        for seed, epochs in trained.items():
+            run = name if len(set(trained.values())) == 1 else f"{name} (seed {seed})"
+            lengths.setdefault((epochs, study.epochs_of(name)), {})[run] = None
+    other = [
+        f"{', '.join(runs)} {epochs:,} of {own:,} epochs"
+        for (epochs, own), runs in sorted(lengths.items())
+        if epochs != own
+    ]
+    said = "These runs trained for other lengths than their configs, which are the paper's where it says"
+    return [f"{said}: {'; '.join(other)}."] if other else []
+
+
+def _widths(records: Records) -> list[str]:
+    widths: dict[float, list[str]] = {}
+    for name, record in records.items():
+        widths.setdefault(record["arguments"].get("width", 1.0), []).append(name)
+    whose = {
+        width: "Networks" if names == [*records] else f"The networks of {', '.join(names)}"
+        for width, names in widths.items()
+    }
+    return [f"{whose[width]} have {width} times the paper's channels." for width in sorted(widths) if width != 1]
+
+
+def _settings(study: Study, context: Context, records: Records) -> list[str]:
+    """The arguments and batch sizes that are not those of the runs' own configs, told once for all runs that share them."""
+    runs: dict[str, list[str]] = {}
+    for name, record in records.items():
+        for changed in (*_arguments(study, name, record["arguments"]), *_batch_size(study, context, name)):
+            runs.setdefault(changed, []).append(name)
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for changed, names in runs.items():
+        shared.setdefault(tuple(names), []).append(changed)
+    parts = [
+        f"{', '.join(changed)}: {'all' if len(names) == len(records) else ', '.join(names)}"
+        for names, changed in shared.items()
+    ]
+    return [f"These settings are not those of the runs' configs: {'; '.join(parts)}."] if parts else []
+
+
+def _arguments(study: Study, name: str, given: dict[str, Any]) -> Iterator[str]:
+    """Those of the method that differ, its width apart, which is told by itself."""
+    method = METHODS.get(study.method_of(name))
+    if method is None:
+        return
+    # As a record keeps them, tuples as lists; what the configs leave open is what the method says.
+    own = json.loads(json.dumps(method(**study.arguments_of(name)).arguments))
+    for key in own:
+        if key != "width" and key in given and given[key] != own[key]:
+            yield f"{key} {plain(given[key])} in place of {plain(own[key])}"
+
+
+def _batch_size(study: Study, context: Context, name: str) -> Iterator[str]:
+    config, own = next(run for run in context.runs if run.name == name).folder.config, study.batch_size_of(name)
+    if own is None or not config.is_file():
+        return
+    given = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]["init_args"].get("batch_size", own)
+    if given != own:
+        yield f"batch_size {given} in place of {own}"

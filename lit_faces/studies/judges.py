@@ -6,7 +6,7 @@ from lit_faces.studies.collect import Results
 from lit_faces.studies.study import Study
 
 # The beginnings of the names of what a judge decides.
-JUDGED = ("edit_", "generation_", "unedited_rate", "unedited_hit", "c_hat_", "authors_c_hat_")
+JUDGED = ("edit_", "generation_", "unedited_rate", "unedited_hit", "c_hat_", "first_16_c_hat_")
 # Below this balanced accuracy a judge hardly does better than one that guesses, which has 0.5.
 _NEAR_CHANCE = 0.6
 _RATE = "unedited_rate/"

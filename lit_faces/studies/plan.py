@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from lit_faces.errors import UserError
 from lit_faces.files import sha256_of, write_json, write_text
 from lit_faces.processes import run_verb
 from lit_faces.run_folder import FOLDER_OPTION, RunFolder
@@ -41,11 +42,28 @@ class Run:
 
 
 def plan(study: Study, options: Options) -> list[Run]:
-    """The judges that are needed first, one for all seeds, then every method with every seed."""
+    """The judges that are needed first, one for all seeds, then every method with every seed.
+
+    Raises UserError if the `epochs` that were asked for are too few for a method.
+    """
     names = study.chosen(options.profile, options.methods, options.data)
+    if options.epochs is not None:
+        _refuse_fewer_epochs(study, names, options.epochs)
     needed = {judge for name in names for judge in (study.judge_of(name), study.embedding_of(name))}
     judges = [_run(study, options, name, configs, 0) for name, configs in study.judges.items() if name in needed]
     return [*judges, *(_run(study, options, name, study.runs[name], seed) for seed in options.seeds for name in names)]
+
+
+def _refuse_fewer_epochs(study: Study, names: list[str], epochs: int) -> None:
+    from lit_faces.methods import METHODS, Method
+
+    for name in names:
+        fewest = METHODS.get(study.method_of(name), Method).fewest_epochs
+        if epochs < fewest:
+            raise UserError(
+                f"--epochs must be at least {fewest} for {name} ({study.method_of(name)}), got {epochs}: ask for more, or leave "
+                "it out of --methods"
+            )
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,8 @@ class Reported:
 
 def reported(study: Study, options: Options) -> Reported:
     """The plan of a report: of what was asked for, and of every other method that has been made so with each of the seeds."""
+    # A report tells how long each run was trained, whatever length is asked for now.
+    options = replace(options, epochs=None)
     asked = study.chosen(options.profile, options.methods, options.data)
     state = {
         name: {_state(_run(study, options, name, study.runs[name], seed)) for seed in options.seeds}

@@ -48,15 +48,17 @@ def readme_table(study: Study, results: dict[str, Any]) -> str:
     epochs = {name.partition(",")[0]: run["epochs"] for name, run in results["provenance"]["runs"].items()}
     for row in rows:
         digits = 0 if row["unit"] == "nats per image" else 3
+        table = next(t for t in study.tables if t.value(row["run"], row["metric"]) is not None)
         other = "" if row["comparable"] else " (other data)"
         # Results that were published before parts of the data were told apart have no word of it.
         other = " (on all of the data)" if row["comparable"] and row.get("partial", False) else other
+        other = " (not comparable)" if row["run"] in table.incomparable else other
         published = f"{row['published']:,.{digits}f}{other}"
         ours = f"{row['value']:,.{digits}f}" + ("" if row["stderr"] is None else f" ± {row['stderr']:,.{digits}f}")
-        table = next(t for t in study.tables if t.value(row["run"], row["metric"]) is not None)
         title = table.title.partition(":")[0]
         metric = f"{row['metric'].replace('_', ' ')} ({title}), {row['unit']}"
-        lines.append(f"| {metric} | {row['run']} | {ours} | {published} | {epochs[row['run']]} / {study.epochs} |")
+        lengths = f"{epochs[row['run']]} / {study.epochs_of(row['run'])}"
+        lines.append(f"| {metric} | {row['run']} | {ours} | {published} | {lengths} |")
     lines += ["", "| claim of the paper | verdict |", "| --- | --- |"]
     lines += [f"| {claim['claim']} | {claim['verdict']} |" for claim in results["claims"]]
     return "\n".join(lines)

@@ -18,11 +18,6 @@ def interval(row: Row) -> tuple[float, float]:
 
 
 def majority(results: Results, row: Row) -> float | None:
-    """What guessing gives for an accuracy `metric/label`: the share of the more frequent value in training.
-
-    Every run on the same faces has the same, so that it is taken from another one where a run did not measure it.
-    """
-    metric = f"majority_accuracy/{row.metric.partition('/')[2]}"
-    same = (other for other in results.rows if other.metric == metric and other.n == row.n)
-    found = results.row(row.run, metric) or next(same, None)
+    """What guessing gives for an accuracy `metric/label`: the share of the more frequent value in training."""
+    found = results.row(row.run, f"majority_accuracy/{row.metric.partition('/')[2]}")
     return None if found is None else found.value

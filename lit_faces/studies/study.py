@@ -9,58 +9,26 @@ from typing import Any
 import yaml
 
 from lit_faces.errors import UserError
+from lit_faces.studies.statements import Claim, claim_of
 
 
 @dataclass(frozen=True)
 class Table:
-    """A published table: `columns` are metrics by their headings, `published` a number a run and heading."""
+    """A published table: `columns` are metrics by their headings, `published` a number a run and heading.
+
+    The numbers of `incomparable` runs were not measured as the others, so that none of ours compares with them.
+    """
 
     name: str
     title: str
     columns: dict[str, str]
     published: dict[str, dict[str, float]]
+    incomparable: tuple[str, ...] = ()
 
     def value(self, run: str, metric: str) -> float | None:
         """The paper's number for a run and a metric, if it is here."""
         headings = [heading for heading, column in self.columns.items() if column == metric]
         return next((self.published[run][h] for h in headings if h in self.published.get(run, {})), None)
-
-
-@dataclass(frozen=True)
-class Order:
-    """A `metric` that `better` has more of than each of `worse` (less of, with `lower`)."""
-
-    metric: str
-    better: str
-    worse: tuple[str, ...]
-    lower: bool = False
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the paper says and how it is judged.
-
-    Either by `orders` of runs, all of which must hold, or by what `rises` by editing in one run, or by a metric being `equal`
-    in two runs, up to a margin.
-    """
-
-    claim: str
-    orders: tuple[Order, ...] = ()
-    rises: dict[str, str] | None = None
-    equal: dict[str, Any] | None = None
-
-    @property
-    def metric(self) -> str:
-        """What it is judged by, the first if there are several."""
-        named = [order.metric for order in self.orders]
-        named += [self.rises["to"]] if self.rises else []
-        named += [self.equal["metric"]] if self.equal else []
-        return next(iter(named), "")
-
-    def runs(self) -> list[str]:
-        """Every run that it speaks of."""
-        named = [run for order in self.orders for run in (order.better, *order.worse)]
-        return [*named, *([self.rises["run"]] if self.rises else []), *(self.equal["runs"] if self.equal else [])]
 
 
 @dataclass(frozen=True)
@@ -76,9 +44,9 @@ class Study:
     """A paper's runs, tables, figures and claims. `folder` holds the runs' configs.
 
     A run is a method's config and overlays, and so is a judge: an AttributeClassifier or an IdentityEmbedding of one data set,
-    which judges all runs on the same data. `data` is the paper's main data set. `in_profile` names the runs of a profile that
-    does not make them all, `only_on` the data set of runs that no other can stand in for; `captions` are of figures, by the
-    beginnings of their files' names.
+    which judges all runs on the same data. `data` is the paper's main data set. `epochs` is the length of runs
+    whose configs name none, `in_profile` names the runs of a profile that does not make them all, `only_on` the data set of runs
+    that no other can stand in for; `captions` are of figures, by the beginnings of their files' names.
     """
 
     name: str
@@ -128,7 +96,24 @@ class Study:
 
     def _judge(self, run: str, method: str) -> str | None:
         same = (name for name in self.judges if self.data_set(name) == self.data_set(run))
-        return next((name for name in same if self._section(name, "model")["class_path"] == method), None)
+        return next((name for name in same if self.method_of(name) == method), None)
+
+    def method_of(self, run: str) -> str:
+        """Class of the method that a run's configs, or a judge's, name last."""
+        return str(self._section(run, "model")["class_path"])
+
+    def arguments_of(self, run: str) -> dict[str, Any]:
+        """The arguments of a run's method that its own configs give, without a profile's."""
+        return dict(self._section(run, "model")["init_args"])
+
+    def batch_size_of(self, run: str) -> int | None:
+        """The batch size that a run's own configs give, without a profile's; None if they give none."""
+        size: int | None = self._section(run, "data")["init_args"].get("batch_size")
+        return size
+
+    def epochs_of(self, run: str) -> int:
+        """The length that a run's own configs give, without a profile's."""
+        return int(self._section(run, "trainer").get("max_epochs", self.epochs))
 
     def data_of(self, run: str) -> str:
         """Class of the DataModule that a run's configs, or a judge's, name last."""
@@ -198,7 +183,7 @@ def read_study(name: str) -> Study:
         raise UserError(f"there is no study {name!r}: use one of {known}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        claims = tuple(_claim(claim) for claim in values.pop("claims"))
+        claims = tuple(claim_of(claim) for claim in values.pop("claims"))
         tables = tuple(_table(table) for table in values.pop("tables"))
         differs = tuple(_difference(difference) for difference in values.pop("differences"))
         runs, judges = (_configs(values.pop(key)) for key in ("runs", "judges"))
@@ -209,6 +194,7 @@ def read_study(name: str) -> Study:
     except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not a study: {error}") from error
     named = [("claim", run) for claim in study.claims for run in claim.runs()]
+    named += [("table", run) for table in study.tables for run in table.incomparable]
     named += [("difference", run) for difference in study.differences for run in difference.runs]
     for what, run in named:
         if run not in study.runs:
@@ -218,7 +204,7 @@ def read_study(name: str) -> Study:
 
 @lru_cache(maxsize=256)
 def _section(configs: tuple[Path, ...], section: str) -> dict[str, Any]:
-    """`model` or `data` of configs, each laid over those before it."""
+    """`model`, `data` or `trainer` of configs, each laid over those before it."""
     merged: dict[str, Any] = {"init_args": {}}
     for config in configs:
         given = yaml.safe_load(config.read_text(encoding="utf-8")).get(section, {})
@@ -232,6 +218,7 @@ def _configs(described: dict[str, str | list[str]]) -> dict[str, tuple[str, ...]
 
 def _table(described: dict[str, Any]) -> Table:
     """One `metric` with a number a run, or `columns` with a row of numbers a run, null where there is none."""
+    described["incomparable"] = tuple(described.get("incomparable", ()))
     if "metric" in described:
         metric, published = described.pop("metric"), described.pop("published")
         return Table(
@@ -250,8 +237,3 @@ def _difference(described: str | dict[str, Any]) -> Difference:
     if not isinstance(described["runs"], list) or not isinstance(described["text"], str):
         raise TypeError("a difference is a sentence, or {text: a sentence, runs: [names]}")
     return Difference(**{**described, "runs": tuple(described["runs"])})
-
-
-def _claim(described: dict[str, Any]) -> Claim:
-    orders = tuple(Order(**{**order, "worse": tuple(order["worse"])}) for order in described.pop("orders", ()))
-    return Claim(orders=orders, **described)

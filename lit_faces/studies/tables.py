@@ -8,7 +8,7 @@ from lit_faces.studies.claims import Judgement
 from lit_faces.studies.collect import Results, Row
 from lit_faces.studies.judges import JUDGED, judges_note
 from lit_faces.studies.measured import MEASURED, measured_tables
-from lit_faces.studies.study import Study
+from lit_faces.studies.study import Study, Table
 from lit_faces.studies.words import metric_words, settings_words
 
 __all__ = [
@@ -22,11 +22,12 @@ __all__ = [
 ]
 
 
-def _published(row: Row | None) -> str:
+def _published(table: Table, row: Row | None) -> str:
     if row is None or row.published is None:
         return "-"
-    on = "" if row.comparable else " (not comparable)"
-    on = " (on all of the data)" if row.comparable and row.partial else on
+    comparable = row.comparable and row.run not in table.incomparable
+    on = "" if comparable else " (not comparable)"
+    on = " (on all of the data)" if comparable and row.partial else on
     return f"{row.published:,.{digits(row.unit)}f}{on}"
 
 
@@ -49,7 +50,7 @@ def published_tables(study: Study, results: Results) -> list[Cells]:
             present = [row for row in found if row is not None]
             if not present or run in study.judges or not (one or run in table.published):
                 continue
-            line = [run, *(text for row in found for text in (number(row), _published(row)))]
+            line = [run, *(text for row in found for text in (number(row), _published(table, row)))]
             # Columns of one table may be of different images.
             line += [" / ".join(dict.fromkeys(f"{row.n:,}" for row in present)), str(len(present[0].seeds))]
             rows.append([*line, *([_how(present[0])] if one else [])])
@@ -84,7 +85,7 @@ def lettered_tests(judgements: list[Judgement]) -> dict[str, str]:
 
 def claims_table(study: Study, results: Results, judgements: list[Judgement]) -> Cells:
     """Verdicts with their evidence, and the letter of the test."""
-    by_judge = [claim for claim in study.claims if claim.metric.startswith(JUDGED)]
+    by_judge = [claim for claim in study.claims if any(metric.startswith(JUDGED) for metric in claim.metrics)]
     note = judges_note(study, results, [run for claim in by_judge for run in claim.runs()], JUDGED)
     letters = {test: letter for letter, test in lettered_tests(judgements).items()}
     rows = []
@@ -93,5 +94,5 @@ def claims_table(study: Study, results: Results, judgements: list[Judgement]) ->
             f"{e['of']}: {e['mean']:,.3g} [{e['low']:,.3g}, {e['high']:,.3g}]" for e in judgement.evidence
         )
         rows.append([judgement.claim, judgement.verdict, evidence or "-", letters.get(judgement.test, "-")])
-    header = ["claim", "verdict", "mean difference [95 % interval]", "test"]
+    header = ["claim", "verdict", "mean [95 % interval]", "test"]
     return Cells("claims", "The paper's claims", header, rows, note)

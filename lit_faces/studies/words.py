@@ -22,8 +22,8 @@ _METRICS = {
     "unedited_mse": "the same error without the edit",
     "c_hat_off": "Ĉ sees no label after y = 0, where it was",
     "c_hat_on": "Ĉ sees the label after y = 1, where it was",
-    "authors_c_hat_off": "Ĉ sees no label after y = 0, on the first 16 faces where it was",
-    "authors_c_hat_on": "Ĉ sees the label after y = 1, on the first 16 faces where it was",
+    "first_16_c_hat_off": "Ĉ sees no label after y = 0, on the first 16 faces where it was",
+    "first_16_c_hat_on": "Ĉ sees the label after y = 1, on the first 16 faces where it was",
     "label_accuracy": "accuracy of E_y, the model's own classifier",
     "majority_accuracy": "share of the value that is more frequent in training",
     "linear_accuracy": "accuracy of a linear classifier on the code z",
@@ -53,18 +53,19 @@ def settings_words(settings: Mapping[str, Any]) -> str:
         words.append("the width is at the edge of its grid")
     clamp = left.pop("clamp", {})
     words += [f"{_spaced(key)} clamped to {low:g} to {high:g}" for key, (low, high) in clamp.items()]
-    return ", ".join([*(f"{_spaced(key)} {_plain(value)}" for key, value in left.items()), *words])
+    return ", ".join([*(f"{_spaced(key)} {plain(value)}" for key, value in left.items()), *words])
 
 
 def _spaced(name: str) -> str:
     return name.replace("_", " ").replace("log variance", "log-variance")
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A setting's value; of numbers with a point three digits."""
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, dict):
-        return "; ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+        return "; ".join(f"{key} {plain(inner)}" for key, inner in value.items())
     if isinstance(value, list):
-        return f"[{', '.join(_plain(inner) for inner in value)}]"
+        return f"[{', '.join(plain(inner) for inner in value)}]"
     return str(value)

@@ -11,6 +11,9 @@ from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import save, write_table
 from lit_faces.studies.plan import Run
 
+_ADVERSARIAL = ("train/discriminator_loss", "train/generator_loss")
+_TOTAL = "train/loss"
+
 
 def read_history(run: Run) -> list[dict[str, str]]:
     """Logged lines of a run over all its sittings; of a batch that was trained again, the last one."""
@@ -23,6 +26,13 @@ def read_history(run: Run) -> list[dict[str, str]]:
                     validation = any(key.startswith("validation/") and value for key, value in line.items())
                     lines[line["step"] if not validation else line["epoch"], validation] = line
     return list(lines.values())
+
+
+def _drawn(line: dict[str, str]) -> set[str]:
+    """Which of its losses a line adds to the picture: the adversarial ones, and `train/loss` where there is more to it."""
+    logged = {key for key, value in line.items() if key.startswith("train/") and value}
+    # Beside these two alone it is their sum.
+    return logged & set(_ADVERSARIAL) if logged == {*_ADVERSARIAL, _TOTAL} else logged & {*_ADVERSARIAL, _TOTAL}
 
 
 def draw_training(settings: object, context: Context) -> list[Path]:
@@ -43,10 +53,8 @@ def draw_training(settings: object, context: Context) -> list[Path]:
         ]
         if bound:
             axes[0].plot(*zip(*bound, strict=True), marker=".", label=label)
-        adversarial = any(line.get("train/discriminator_loss") for line in history)
-        keys = ("train/discriminator_loss", "train/generator_loss") if adversarial else ("train/loss",)
-        for key in () if bound else keys:
-            losses = [(int(line["step"]), float(line[key])) for line in history if line.get(key)]
+        for key in () if bound else (*_ADVERSARIAL, _TOTAL):
+            losses = [(int(line["step"]), float(line[key])) for line in history if key in _drawn(line)]
             if losses:
                 axes[1].plot(*zip(*losses, strict=True), label=f"{label}: {key.removeprefix('train/')}")
     axes[0].set(xlabel="epoch", ylabel="nats per image", title="bound on the validation split")
