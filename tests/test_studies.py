@@ -191,6 +191,8 @@ def test_a_run_that_nothing_stands_in_for_is_made_on_its_data_alone() -> None:
     study = read_study("ifcvaegan")
     assert "ifcvaegan_heavy_makeup" in study.chosen("desktop", (), "CelebA")
     assert "ifcvaegan_heavy_makeup" not in study.chosen("desktop", (), "Synthetic")
+    with pytest.raises(UserError, match="ifcvaegan_heavy_makeup can be made with CelebA alone"):
+        plan(study, Options(methods=("ifcvaegan_heavy_makeup",)))
 
 
 def make(run: Run) -> None:

@@ -44,9 +44,14 @@ class Run:
 def plan(study: Study, options: Options) -> list[Run]:
     """The judges that are needed first, one for all seeds, then every method with every seed.
 
-    Raises UserError if the `epochs` that were asked for are too few for a method.
+    Raises UserError if the `epochs` that were asked for are too few for a method, or if one cannot be made with the data.
     """
     names = study.chosen(options.profile, options.methods, options.data)
+    for name in names:
+        if study.only_on.get(name, options.data) != options.data:
+            raise UserError(
+                f"{name} can be made with {study.only_on[name]} alone: leave it out of --methods, or get the data"
+            )
     if options.epochs is not None:
         _refuse_fewer_epochs(study, names, options.epochs)
     needed = {judge for name in names for judge in (study.judge_of(name), study.embedding_of(name))}

@@ -8,6 +8,7 @@ from typing import Any
 from lit_faces.errors import UserError
 from lit_faces.files import write_text
 from lit_faces.studies.study import Study
+from lit_faces.studies.words import metric_words
 
 _LARGEST_FIGURE = 300 * 1024
 _COPIED = (".png", ".csv", ".json")
@@ -56,7 +57,7 @@ def readme_table(study: Study, results: dict[str, Any]) -> str:
         published = f"{row['published']:,.{digits}f}{other}"
         ours = f"{row['value']:,.{digits}f}" + ("" if row["stderr"] is None else f" ± {row['stderr']:,.{digits}f}")
         title = table.title.partition(":")[0]
-        metric = f"{row['metric'].replace('_', ' ')} ({title}), {row['unit']}"
+        metric = f"{metric_words(row['metric'])} ({title}), {row['unit']}"
         lengths = f"{epochs[row['run']]} / {study.epochs_of(row['run'])}"
         lines.append(f"| {metric} | {row['run']} | {ours} | {published} | {lengths} |")
     lines += ["", "| claim of the paper | verdict |", "| --- | --- |"]
