@@ -112,7 +112,9 @@ def test_the_command_line_takes_every_run(
     study = read_study(name)
     # Long trainings are of the papers' data, short ones of what is drawn in their place.
     drawn = STAND_INS if profile in ("smoke", "laptop") else {}
-    options = Options(profile, drawn.get(study.data, study.data), drawn, methods=tuple(study.runs), runs=tmp_path)
+    data = drawn.get(study.data, study.data)
+    methods = tuple(name for name in study.runs if study.only_on.get(name, data) == data)
+    options = Options(profile, data, drawn, methods=methods, runs=tmp_path)
     runs = plan(study, options)
     monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
     execute(study, options, runs)
