@@ -481,8 +481,8 @@ def test_the_readme_says_which_published_numbers_do_not_compare() -> None:
         read_study("ifcvaegan"), {"rows": rows, "claims": [], "provenance": {"runs": runs}}
     ).splitlines()
     assert lines[2:4] == [
-        "| c hat off (Table 1), share of faces | ifcvaegan | 0.500 ± 0.010 | 0.813 | 3 / 10 |",
-        "| c hat off (Table 1), share of faces | icgan | 0.500 ± 0.010 | 0.099 (not comparable) | 4 / 55 |",
+        "| Ĉ sees no label after y = 0, where it was (Table 1), share of faces | ifcvaegan | 0.500 ± 0.010 | 0.813 | 3 / 10 |",
+        "| Ĉ sees no label after y = 0, where it was (Table 1), share of faces | icgan | 0.500 ± 0.010 | 0.099 (not comparable) | 4 / 55 |",
     ]
 
 
