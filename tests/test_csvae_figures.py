@@ -1,6 +1,5 @@
 """The figures of the CSVAE paper, drawn from tiny models without training."""
 
-import csv
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pictures import table
 from PIL import Image
 
 from lit_faces.data.base import FaceDataModule
@@ -74,16 +74,6 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> StubContext:
     context.methods |= {"roll": ready(roll, CSVAE, latent_dim=2, prior_swap=True)[0]}
     context.kinds |= {"roll": roll}
     return context
-
-
-def table(picture: Path) -> list[dict[str, str]]:
-    """The data of a picture that is whole and small enough for a report."""
-    with Image.open(picture) as image:
-        image.load()
-        assert min(image.size) > 100
-    assert picture.stat().st_size < 300_000
-    with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_the_swiss_roll_has_a_row_a_test_point(context: StubContext) -> None:

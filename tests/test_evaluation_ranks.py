@@ -5,8 +5,8 @@ import sys
 
 import pytest
 import torch
+from eye import Seeing, kept
 from painter import Tinted
-from test_identity import Seeing, kept
 
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.c_hat import CHat

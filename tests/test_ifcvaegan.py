@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from lit_faces.errors import UserError
 from lit_faces.methods import CVAEGAN, IFcVAEGAN
 from lit_faces.methods.labels import LabelledMethod
-from lit_faces.networks.vaegan import Auxiliary, Decoder, Discriminator, Encoder, without_statistics
+from lit_faces.networks.layers import without_statistics
+from lit_faces.networks.vaegan import Auxiliary, Decoder, Discriminator, Encoder
 from lit_faces.objectives.adversarial import gan_loss
 
 SHAPE = (3, 64, 64)

@@ -1,6 +1,5 @@
-"""The figures and tables of the IFcVAE-GAN paper, from methods and results with known answers."""
+"""The figures of the IFcVAE-GAN paper, from methods and results with known answers."""
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 import torch
 import yaml
 from matplotlib.container import BarContainer
+from pictures import table
 from PIL import Image
 from torch import Tensor
 
@@ -21,8 +21,6 @@ from lit_faces.studies.collect import Results, Row
 from lit_faces.studies.figures import FIGURES, attribute_accuracy
 from lit_faces.studies.figures.attribute_accuracy import read_reference
 from lit_faces.studies.study import experiments_folder, read_study
-from lit_faces.studies.tables import Cells, for_readers, measured_tables
-from lit_faces.studies.words import metric_words
 
 STUDY = experiments_folder() / "ifcvaegan"
 
@@ -68,16 +66,6 @@ class StubContext:
 
     def draw(self, figure: str, settings: Any) -> list[Path]:
         return FIGURES[figure](settings, self)  # type: ignore[arg-type]
-
-
-def table(picture: Path) -> list[dict[str, str]]:
-    """The data of a picture that is whole and small enough for a report."""
-    with Image.open(picture) as image:
-        image.load()
-        assert min(image.size) > 100
-    assert picture.stat().st_size < 300_000
-    with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -256,97 +244,3 @@ def test_a_bad_reference_is_named_with_its_line(tmp_path: Path, text: str, line:
     assert said in str(error.value)
     with pytest.raises(UserError, match=r"none\.csv is missing: "):
         read_reference(tmp_path / "none.csv")
-
-
-def tables(*rows: Row) -> dict[str, Cells]:
-    return {table.name: table for table in measured_tables(read_study("ifcvaegan"), Results([*rows], {}, {}))}
-
-
-def test_c_hat_stands_beside_its_judge() -> None:
-    made = tables(
-        row("judge", "balanced_accuracy/Smiling", 0.9, unit="mean over present and absent"),
-        row("ifcvaegan", "c_hat_off/Smiling", 0.8, 100),
-        row("ifcvaegan", "c_hat_on/Smiling", 1.0, 100),
-        row("ifcvaegan", "first_16_c_hat_off/Smiling", 0.8125, 16),
-        row("ifcvaegan", "first_16_c_hat_on/Smiling", 1.0, 16),
-        row("ifcvaegan_male", "c_hat_off/Male", 0.5, 10),
-        row("ifcvaegan_male", "c_hat_on/Male", 0.5, 10),
-    )
-    assert set(made) == {"c_hat"}
-    first, second = made["c_hat"].rows
-    assert first == [
-        "ifcvaegan",
-        "Smiling",
-        "0.800 [0.711, 0.867]",
-        "1.000 [0.963, 1.000]",
-        "0.812 [0.570, 0.934]",
-        "1.000 [0.806, 1.000]",
-        "100",
-        "0.900 ± 0.010",
-    ]
-    assert second[4:] == ["-", "-", "10", "-"]
-    assert len(made["c_hat"].header) == len(first)
-
-
-def test_attributes_stand_beside_the_majority() -> None:
-    renamed = {"ten": "ifcvaegan_ten", "dipvae": "dipvae"}
-    rows = [row(renamed[one.run], one.metric, one.value, one.n) for one in accuracies().rows]
-    made = tables(*rows)
-    assert [line[:3] + line[4:] for line in made["attributes"].rows] == [
-        ["Blond Hair", "ifcvaegan_ten", "E_y", "0.700", "50"],
-        ["Blond Hair", "dipvae", "linear classifier on z", "0.600", "50"],
-        ["Male", "ifcvaegan_ten", "E_y", "-", "50"],
-        ["Male", "dipvae", "linear classifier on z", "-", "40"],
-    ]
-    assert made["attributes"].rows[0][3] == "0.800 [0.670, 0.888]"
-    assert made["measured"].header == ["model", "label accuracy (share of faces)"]
-
-
-def test_persons_are_told_by_who_is_no_model() -> None:
-    made = tables(
-        row("identity", "verification_accuracy", 0.93, unit="balanced accuracy"),
-        row("judge", "balanced_accuracy/Smiling", 0.9, unit="mean over present and absent"),
-        *(row("ifcvaegan", metric, 0.4) for metric in ("identity_kept", "unedited_identity_kept")),
-        *(
-            row("ifcvaegan", f"{metric}/Smiling", 0.4)
-            for metric in ("unedited_rate", "identity_kept", "identity_accuracy")
-        ),
-    )
-    assert [line[0] for line in made["measured"].rows] == ["ifcvaegan"]
-    assert "0.930 ± 0.010" in made["measured"].note
-    own = {line[1]: line[-2] for line in made["edits"].rows}
-    assert own == {
-        "unedited rate": "0.900 ± 0.010",
-        "identity kept": "0.930 ± 0.010",
-        "identity accuracy": "0.930 ± 0.010",
-    }
-    assert made["edits"].rows[1][2] == "0.400 ± 0.010"
-    assert "person recognised after the edit (share of faces)" in for_readers(made["measured"]).header
-
-
-def test_edits_of_other_runs_are_a_table_of_their_own() -> None:
-    made = tables(
-        row("ifcvaegan_male", "unedited_rate/Male", 0.1),
-        *(
-            row(run, f"unedited_rate/{edit}", 0.1)
-            for run in ("ifcvaegan", "icgan")
-            for edit in ("No Smiling", "Smiling")
-        ),
-    )
-    assert made["edits"].header[2:4] == ["ifcvaegan", "icgan"]
-    assert {line[0] for line in made["edits"].rows} == {"No Smiling", "Smiling"}
-    assert made["edits"].title.endswith("(Smiling)")
-    assert made["edits_male"].header[2:3] == ["ifcvaegan_male"]
-    assert {line[0] for line in made["edits_male"].rows} == {"Male"}
-
-
-def test_a_metric_is_told_beyond_the_papers_tables_if_they_lack_a_run() -> None:
-    shown, left = (row(run, "reconstruction_mse", 0.02) for run in ("ifcvaegan", "cvaegan_bao"))
-    assert "measured" not in tables(shown)
-    assert [line[0] for line in tables(shown, left)["measured"].rows] == ["ifcvaegan", "cvaegan_bao"]
-
-
-def test_metrics_of_a_label_have_words() -> None:
-    assert metric_words("c_hat_off/Blond_Hair") == "Ĉ sees no label after y = 0, where it was (Blond Hair)"
-    assert metric_words("identity_kept") == "person recognised after the edit"
-    assert metric_words("not_known/Smiling") == "not known (Smiling)"

@@ -1,11 +1,8 @@
-"""Studies: options, plans, claims, reports, and the whole of `reproduce` in the smoke profile."""
+"""Studies as they are shipped: their runs, published values, claims, and tables in the README."""
 
 import json
-import os
 import re
 import shutil
-import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,12 +15,13 @@ from lit_faces.__main__ import main
 from lit_faces.errors import UserError
 from lit_faces.methods import METHODS
 from lit_faces.studies.figures import FIGURES
-from lit_faces.studies.plan import Run, execute, plan, reported
-from lit_faces.studies.publish import publish, readme_table, with_table
-from lit_faces.studies.statements import METRICS
+from lit_faces.studies.plan import execute, plan
+from lit_faces.studies.publish import readme_table, with_table
 from lit_faces.studies.study import STAND_INS, Options, read_study
 
 ROOT = Path(__file__).parents[1]
+
+
 STUDIES = sorted(path.parent.name for path in ROOT.glob("experiments/*/study.yaml"))
 
 
@@ -118,35 +116,16 @@ def test_the_command_line_takes_every_run(
     runs = plan(study, options)
     monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
     execute(study, options, runs)
+    trained = {}
     for run in runs:
         config = parser.parse_args(list(run.fit)).fit
+        trained[run.name] = str((config.model, config.data))
         assert config.model.class_path.rpartition(".")[2] == study.method_of(run.name)
         assert config.data.class_path.rpartition(".")[2] == run.data
         assert config.trainer.max_epochs >= METHODS[study.method_of(run.name)].fewest_epochs
-
-
-def test_too_few_epochs_are_refused_before_anything_trains(tmp_path: Path) -> None:
-    study, options = read_study("ifcvaegan"), Options(runs=tmp_path, epochs=2)
-    with pytest.raises(UserError, match=r"--epochs must be at least 3 for icgan \(IcGAN\), got 2: "):
-        plan(study, options)
-    assert len(plan(study, replace(options, epochs=3))) > 2
-    some = replace(options, methods=("ifcvaegan", "cvaegan"))
-    runs = plan(study, some)
-    assert [run.name for run in runs if not run.is_judge] == ["ifcvaegan", "cvaegan"]
-    # A run that was made before is reported beside shorter ones.
-    write_overlays(tmp_path / "ifcvaegan" / options.label)
-    for run in plan(study, replace(some, methods=("ifcvaegan", "cvaegan", "icgan"), epochs=3)):
-        make(run)
-    assert "icgan" in {run.name for run in reported(study, some).runs}
-
-
-def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> None:
-    runs = plan(read_study("cmma"), Options(seeds=(0, 1), methods=("cmma", "cgan"), epochs=3, runs=tmp_path))
-    names = [(run.name, run.seed) for run in runs]
-    assert names == [("judge", 0), ("cmma", 0), ("cgan", 0), ("cmma", 1), ("cgan", 1)]
-    assert all("--trainer.max_epochs=3" in run.fit for run in runs[1:])
-    assert "--trainer.max_epochs=3" not in runs[0].fit
-    assert len({run.folder.path for run in runs}) == len(runs)
+    # A profile that overrode what an ablation leaves out would train the same model twice.
+    compared = [trained[run] for run in study.chosen(profile, (), data)]
+    assert len(set(compared)) == len(compared)
 
 
 def test_the_published_values_of_csvae_are_means_of_each_other() -> None:
@@ -160,119 +139,6 @@ def test_the_published_values_of_csvae_are_means_of_each_other() -> None:
         for run, numbers in tables[name].items()
     }
     assert means == pytest.approx(total, abs=1e-4)
-
-
-def test_ablations_share_the_judges_of_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = read_study("ifcvaegan")
-    options = Options(methods=("ifcvaegan", "ifcvaegan_residual_no_kl", "icgan"), runs=tmp_path)
-    runs = plan(study, options)
-    assert [run.name for run in runs] == ["judge", "identity", *options.methods]
-    assert [run.judge for run in runs] == [None, None, "judge", "judge", "judge"]
-    assert len({study.data_set(run) for run in study.runs if run != "dipvae"}) == 1
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
-    execute(study, options, runs)
-    [overlay] = {path for run in runs for path in run.configs if path.name == "edits.yaml"}
-    assert yaml.safe_load(overlay.read_text()) == {
-        "edits": {"classifier": str(runs[0].folder.checkpoint)},
-        "identity": {"embedding": str(runs[1].folder.checkpoint)},
-    }
-
-
-def test_judges_are_of_the_same_data() -> None:
-    study = read_study("csvae")
-    assert [study.judge_of(run) for run in ("vae", "csvae_joint", "csvae_tfd", "csvae_swissroll")] == [
-        "judge",
-        "judge_joint",
-        "judge_tfd",
-        None,
-    ]
-    assert study.embedding_of("vae") is None
-
-
-def test_a_run_that_nothing_stands_in_for_is_made_on_its_data_alone() -> None:
-    study = read_study("ifcvaegan")
-    assert "ifcvaegan_heavy_makeup" in study.chosen("desktop", (), "CelebA")
-    assert "ifcvaegan_heavy_makeup" not in study.chosen("desktop", (), "Synthetic")
-    with pytest.raises(UserError, match="ifcvaegan_heavy_makeup can be made with CelebA alone"):
-        plan(study, Options(methods=("ifcvaegan_heavy_makeup",)))
-
-
-def make(run: Run) -> None:
-    run.folder.path.mkdir(parents=True)
-    (run.folder.path / "plan.json").write_text(json.dumps(run.plan))
-    run.folder.record.write_text("{}")
-
-
-def write_overlays(folder: Path) -> None:
-    for name in ("edits", "edits_tfd", "edits_facialhair"):
-        (folder / f"{name}.yaml").parent.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.yaml").touch()
-
-
-def test_a_report_keeps_what_was_made_before_with_the_same_seeds_and_data(tmp_path: Path) -> None:
-    study, options = read_study("csvae"), Options(runs=tmp_path, seeds=(0, 1), methods=("csvae",))
-    write_overlays(tmp_path / "csvae" / options.label)
-    # How long it was trained does not matter.
-    for run in plan(study, replace(options, methods=("vae", "vae_tfd"), epochs=3)):
-        make(run)
-    for run in plan(study, replace(options, methods=("condvae",), seeds=(0, 2))):
-        if not run.is_judge:
-            make(run)
-    found = reported(study, options)
-    runs = [(run.name, run.seed) for run in found.runs if not run.is_judge]
-    assert runs == [(name, seed) for seed in (0, 1) for name in ("vae", "csvae", "vae_tfd")]
-    assert found.remarks == []
-    # With the real TFD the drawn faces' record is of other data.
-    found = reported(study, replace(options, stand_ins={"CelebA": "Synthetic"}))
-    assert {run.name for run in found.runs if not run.is_judge} == {"vae", "csvae"}
-    assert found.remarks == ["left out: vae_tfd, made with other settings; `lit-faces reproduce` makes it again"]
-
-
-def test_what_was_made_with_other_configs_is_left_out_unless_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
-    monkeypatch.chdir(tmp_path)
-    study, options = read_study("csvae"), Options(runs=tmp_path / "runs", methods=("condvae",))
-    write_overlays(tmp_path / "runs/csvae" / options.label)
-    for run in plan(study, replace(options, methods=("vae", "condvae"))):
-        make(run)
-    both = {"judge", "vae", "condvae"}
-    assert {run.name for run in reported(study, options).runs} == both
-    with (tmp_path / "experiments/csvae/vae.yaml").open("a") as file:
-        file.write("# changed\n")
-    found = reported(study, options)
-    assert {run.name for run in found.runs} == {"judge", "condvae"}
-    assert found.remarks == ["left out: vae, made with other settings; `lit-faces reproduce` makes it again"]
-    found = reported(study, replace(options, methods=("vae", "condvae")))
-    assert {run.name for run in found.runs} == both
-    assert found.remarks == ["vae: made with other settings; `lit-faces reproduce` makes it again"]
-
-
-def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
-    monkeypatch.chdir(tmp_path)
-    called: list[tuple[str, ...]] = []
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command))
-    study, options = read_study("csvae"), Options(runs=tmp_path / "runs", methods=("vae", "vae_tfd"))
-
-    def commands() -> list[str]:
-        called.clear()
-        execute(study, options, plan(study, options))
-        return [Path(command[-1]).name for command in called]
-
-    assert commands() == [
-        name for name in ("judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0") for _ in ("fit", "test")
-    ]
-    assert commands() == []
-    with (tmp_path / "experiments/csvae/tfd.yaml").open("a") as file:
-        file.write("# changed\n")
-    assert set(commands()) == {"judge_tfd", "vae_tfd-seed0"}
-    # The judge's own config alone.
-    with (tmp_path / "experiments/csvae/classifier.yaml").open("a") as file:
-        file.write("# changed\n")
-    assert set(commands()) == {"judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0"}
-    assert commands() == []
 
 
 def test_what_the_configs_of_a_run_say_is_found_without_a_profile() -> None:
@@ -344,49 +210,6 @@ def test_a_table_without_its_incomparable_run_is_named(tmp_path: Path, monkeypat
         read_study("cmma")
 
 
-def test_a_terminated_study_says_that_it_resumes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("lit_faces.studies.plan.execute", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    before = signal.getsignal(signal.SIGTERM)
-    assert main(["reproduce", "cmma", "--data", "Synthetic", "--runs", str(tmp_path)]) == 143
-    assert capsys.readouterr().err == "lit-faces: terminated; the same command resumes where it stopped\n"
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["nothing"], "there is no study 'nothing': use one of cmma"),
-        (["cmma", "--profile", "huge"], "there is no profile 'huge'"),
-        (["cmma", "--seeds", "a"], "--seeds must be whole numbers"),
-        (["cmma", "--data", "MNIST"], "--data must be LFW or Synthetic"),
-        (["cmma", "--methods", "gan", "--data", "Synthetic"], "cmma has no method gan"),
-        (["cmma", "--devices", "0"], "--devices must be from 1 to "),
-        (["cmma", "--epochs", "0"], "--epochs must be at least 1, got 0"),
-        (["ifcvaegan", "--epochs", "2", "--data", "Synthetic"], "--epochs must be at least 3 for icgan (IcGAN), got 2"),
-        (["cmma", "--seeds", "1,1"], "--seeds must be different numbers"),
-        (["cmma", "--seeds", "99999999999"], "--seeds must be different numbers from 0 to 4294967295"),
-        (["cmma", "--epochs", "many"], "invalid int value: 'many'"),
-        (["cmma", "--prof", "smoke"], "unrecognized arguments: --prof"),
-    ],
-)
-def test_bad_options_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["reproduce", *arguments]) == 2
-    error = capsys.readouterr().err.strip()
-    assert error.startswith("lit-faces: error: ")
-    assert said in error
-    assert "\n" not in error
-
-
-def test_the_paper_profile_wants_the_papers_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("LIT_FACES_DATA", str(tmp_path))
-    assert main(["reproduce", "cmma", "--profile", "paper"]) == 2
-    assert "lit-faces data prepare lfw" in capsys.readouterr().err
-
-
 def test_a_damaged_study_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -396,74 +219,6 @@ def test_a_damaged_study_is_named(
     monkeypatch.chdir(tmp_path)
     assert main(["report", "bad"]) == 2
     assert "study.yaml is not a study" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
-    folder = tmp_path_factory.mktemp("study")
-    arguments = ["cmma", "--profile", "smoke", "--data", "Synthetic"]
-    arguments += ["--runs", str(folder / "runs"), "--reports", str(folder / "reports")]
-    assert main(["reproduce", *arguments]) == 0
-    return arguments, folder
-
-
-def test_the_smoke_study_leaves_a_whole_report(reproduced: tuple[list[str], Path]) -> None:
-    report = reproduced[1] / "reports/cmma/smoke-synthetic"
-    results = json.loads((report / "results.json").read_text())
-    assert set(results) >= {"rows", "claims", "data", "provenance"}
-    keys = {"run", "metric", "value", "stderr", "n", "seeds", "unit", "published", "comparable"}
-    assert all(keys <= set(row) for row in results["rows"])
-    measured = {(row["run"], row["metric"]) for row in results["rows"]}
-    assert {(run, "parzen_log_likelihood") for run in ("cmma", "cvae", "cgan", "mean_face", "nearest_face")} <= measured
-    assert {("cmma", "elbo"), ("cvae", "elbo"), ("cmma", "iwae"), ("cmma", "edit_accuracy")} <= measured
-    assert ("cgan", "elbo") not in measured
-    assert ("cgan", "edit_accuracy") not in measured
-    assert not any(row["comparable"] for row in results["rows"])
-    verdicts = {claim["claim"]: claim["verdict"] for claim in results["claims"]}
-    # A classifier of two epochs guesses: nothing is claimed on its word.
-    assert {claim for claim, verdict in verdicts.items() if verdict == "not tested"} == {
-        claim for claim in verdicts if "edit" in claim or "Faces generated" in claim
-    }
-    page = (report / "index.html").read_text()
-    shown = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert len(shown) > 10
-    assert all((report / name).is_file() for name in shown)
-    assert "not comparable" in page
-    assert "synthetic faces" in re.search("<title>(.*)</title>", page)[1]  # type: ignore[index]
-
-
-def test_a_second_call_trains_nothing_again(
-    reproduced: tuple[list[str], Path], capfd: pytest.CaptureFixture[str]
-) -> None:
-    arguments, folder = reproduced
-    records = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/record.json")}
-    assert len(records) == 4
-    headers = [path.read_text().splitlines()[0].split(",") for path in folder.glob("runs/**/per_image.csv")]
-    named = {name.partition("/")[0] for header in headers for name in header} - {"row", "identity"}
-    assert "elbo" in named <= METRICS
-    assert main(["reproduce", *arguments]) == 0
-    said = capfd.readouterr().out
-    assert said.count("done before") == 4
-    assert said.strip().splitlines()[-1].endswith("index.html")
-    assert {path: path.stat().st_mtime_ns for path in records} == records
-
-
-def test_a_publication_takes_the_place_of_the_last_one(reproduced: tuple[list[str], Path], tmp_path: Path) -> None:
-    report, study = reproduced[1] / "reports/cmma/smoke-synthetic", read_study("cmma")
-    docs, readme = tmp_path / "docs", tmp_path / "README.md"
-    readme.write_text((ROOT / "README.md").read_text())
-    folder = docs / "results/cmma"
-    folder.mkdir(parents=True)
-    for name in ("edit_old.png", "edit_old.csv", "notes.txt"):
-        (folder / name).touch()
-    publish(study, report, docs, readme)
-    left = {path.name for path in folder.iterdir()}
-    assert left == {path.name for path in report.iterdir() if path.suffix in (".png", ".csv", ".json")} | {"notes.txt"}
-    page = (docs / "results/cmma.md").read_text()
-    shown = re.findall(r"!\[(.*)\]\((.*)\)", page)
-    assert ("Figure 7: spectacles removed from held-out faces", "cmma/remove_spectacles.png") in shown
-    assert all((docs / "results" / name).is_file() for _, name in shown)
-    assert len({caption for caption, _ in shown}) == len(shown)
 
 
 @pytest.mark.parametrize("name", STUDIES)

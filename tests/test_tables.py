@@ -6,19 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from lit_faces.methods import METHODS
+from lit_faces.studies.cells import Cells
 from lit_faces.studies.collect import Results, Row, rows_of
 from lit_faces.studies.differences import differences
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.judges import judges_note
+from lit_faces.studies.measured import measured_tables
 from lit_faces.studies.plan import plan
 from lit_faces.studies.study import Options, read_study
-from lit_faces.studies.tables import (
-    Cells,
-    claims_table,
-    for_readers,
-    measured_tables,
-    published_tables,
-)
+from lit_faces.studies.tables import claims_table, for_readers, published_tables
 from lit_faces.studies.words import settings_words
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.bao import Encoder, Generator, Judge
-from lit_faces.networks.vaegan import concatenated, without_statistics
+from lit_faces.networks.layers import without_statistics
 from lit_faces.objectives.adversarial import gan_loss
 from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, diagonal, divergence, sample, standard_normal
 from lit_faces.objectives.information import label_log_likelihood
@@ -86,8 +86,8 @@ class CVAEGANBao(LabelledMethod):
         images, labels = batch.images, self.label_values(batch.attributes)
         q = diagonal(self.encoder(images, labels), LATENT_LOG_VARIANCE)
         z = sample(q, torch.randn_like(q.mean))
-        reconstruction = self.generator(concatenated(z, labels))
-        sampled = without_statistics(self.generator, concatenated(torch.randn_like(z), labels))
+        reconstruction = self.generator(torch.cat([z, labels], 1))
+        sampled = without_statistics(self.generator, torch.cat([torch.randn_like(z), labels], 1))
         verdict, real_d = self.discriminator(images)
         logits, real_c = self.classifier(images)
 
@@ -144,7 +144,7 @@ class CVAEGANBao(LabelledMethod):
 
     def generate(self, attributes: Tensor, noise: Tensor) -> Tensor:
         """G(z, y) for z ~ N(0, I)."""
-        images: Tensor = self.generator(concatenated(noise, self.label_values(attributes)))
+        images: Tensor = self.generator(torch.cat([noise, self.label_values(attributes)], 1))
         return images
 
     def reconstruct(self, images: Tensor, attributes: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.errors import UserError
 from lit_faces.methods.labels import LabelledMethod
-from lit_faces.networks.vaegan import Decoder, Discriminator, Encoder, Family, concatenated, without_statistics
+from lit_faces.networks.layers import without_statistics
+from lit_faces.networks.vaegan import Decoder, Discriminator, Encoder, Family
 from lit_faces.objectives.adversarial import gan_loss, generator_loss
 from lit_faces.objectives.gaussian import (
     LATENT_LOG_VARIANCE,
@@ -116,7 +117,7 @@ class CVAEGAN(LabelledMethod):
         mean, log_variance, logits = self.encoder(images)
         q = diagonal((mean, log_variance), LATENT_LOG_VARIANCE)
         z = sample(q, torch.randn_like(mean))
-        pixels = self.decoder(concatenated(z, self.condition(logits, labels)))
+        pixels = self.decoder(torch.cat([z, self.condition(logits, labels)], 1))
         picture = pixels.sigmoid()
 
         error = self.reconstruction_error(pixels, images)
@@ -125,7 +126,7 @@ class CVAEGAN(LabelledMethod):
         fakes = [picture]
         if self.delta:
             noise = torch.randn_like(mean)
-            fakes.append(without_statistics(self.decoder, concatenated(noise, labels)).sigmoid())
+            fakes.append(without_statistics(self.decoder, torch.cat([noise, labels], 1)).sigmoid())
             self.discriminator.requires_grad_(False)
             # Without batch normalisation the pictures of a larger batch do not touch each other.
             fooled = 2 * generator_loss(self.discriminator(torch.cat(fakes)))
@@ -160,7 +161,7 @@ class CVAEGAN(LabelledMethod):
 
     def decode(self, z: Tensor, labels: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1]."""
-        pixels: Tensor = self.decoder(concatenated(z, labels))
+        pixels: Tensor = self.decoder(torch.cat([z, labels], 1))
         return pixels.sigmoid()
 
     def encode(self, images: Tensor, attributes: Tensor) -> dict[str, Tensor]:

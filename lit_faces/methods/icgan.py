@@ -126,9 +126,7 @@ class IcGAN(LabelledMethod):
 
     def signs(self, attributes: Tensor) -> Tensor:
         """y (B, N) in {-1, 1} among standardised attributes (B, A)."""
-        held = self.spec.binary(attributes)
-        # Column by column, as for the labels.
-        return _signs(torch.stack([held[:, column] for column in self.condition_columns], 1))
+        return _signs(self.held(attributes, self.condition_columns))
 
     # Training.
 

@@ -38,9 +38,13 @@ class LabelledMethod(Method):
 
     def label_values(self, attributes: Tensor) -> Tensor:
         """The labels (B, K) in {0, 1} among standardised attributes (B, A)."""
-        held = self.spec.binary(attributes)
+        return self.held(attributes, self.columns)
+
+    def held(self, attributes: Tensor, columns: list[int]) -> Tensor:
+        """Which of N columns of standardised attributes (B, A) hold, (B, N) in {0, 1}."""
+        binary = self.spec.binary(attributes)
         # Column by column: a list of columns would be copied to the device in every step.
-        return torch.stack([held[:, column] for column in self.columns], 1).to(attributes.dtype)
+        return torch.stack([binary[:, column] for column in columns], 1).to(attributes.dtype)
 
     def descend(self, optimiser: Any, loss: Tensor) -> None:
         """One step of one optimiser, for methods with several."""

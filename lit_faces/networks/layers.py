@@ -57,3 +57,17 @@ class UpsampleConv2d(nn.Conv2d):
         weight = weight.reshape(4 * self.out_channels, self.in_channels, folded, folded)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)
         return F.pixel_shuffle(F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias), 2)
+
+
+def without_statistics(network: nn.Module, code: Tensor) -> Tensor:
+    """`network(code)`, leaving the running statistics of its batch normalisation alone."""
+    layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    try:
+        out: Tensor = network(code)
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+    return out

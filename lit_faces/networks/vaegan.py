@@ -7,7 +7,6 @@ those here are ours, of the same widths. Neither encoder nor discriminator has b
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from lit_faces.networks.layers import check_square, scaled
@@ -119,24 +118,20 @@ class Decoder(nn.Module):
             layers += (
                 [_Up(first, out)]
                 if family == "residual"
-                else [*_transposed(first, out), nn.BatchNorm2d(out), nn.ReLU()]
+                else [nn.ConvTranspose2d(first, out, 3, 2, 1, 1), nn.BatchNorm2d(out), nn.ReLU()]
             )
             first = out
         if family == "residual":
             last = scaled(32, width)
             layers += [_Up(first, last), nn.Conv2d(last, channels, 3, 1, 1)]
         else:
-            layers += _transposed(first, channels)
+            layers += [nn.ConvTranspose2d(first, channels, 3, 2, 1, 1)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, code: Tensor) -> Tensor:
         """Logits, in float32."""
         logits: Tensor = self.layers(code).float()
         return logits
-
-
-def _transposed(channels: int, out: int) -> list[nn.Module]:
-    return [nn.ConvTranspose2d(channels, out, 3, 2, 1, 1)]
 
 
 class Discriminator(nn.Module):
@@ -167,22 +162,3 @@ class Auxiliary(nn.Module):
         """Logits, in float32."""
         logits: Tensor = self.layers(z).float()
         return logits
-
-
-def without_statistics(network: nn.Module, code: Tensor) -> Tensor:
-    """`network(code)`, leaving the running statistics of its batch normalisation alone."""
-    layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.momentum = 0.0
-    try:
-        out: Tensor = network(code)
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-    return out
-
-
-def concatenated(*parts: Tensor) -> Tensor:
-    """Codes and labels side by side, as a decoder takes them."""
-    return torch.cat(parts, 1)

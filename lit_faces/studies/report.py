@@ -9,22 +9,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from lit_faces.callbacks.record import environment
 from lit_faces.files import sha256_of, write_json, write_text
 from lit_faces.studies.baselines import baseline_records
+from lit_faces.studies.cells import text_table
 from lit_faces.studies.claims import judge
 from lit_faces.studies.collect import Results, collect, rows_of
 from lit_faces.studies.differences import data_words, differences, parts_of_data
 from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import write_table
+from lit_faces.studies.measured import measured_tables
 from lit_faces.studies.plan import reported
 from lit_faces.studies.study import Options, Study
-from lit_faces.studies.tables import (
-    claims_table,
-    for_readers,
-    lettered_tests,
-    measured_tables,
-    published_tables,
-    text_table,
-)
+from lit_faces.studies.tables import claims_table, for_readers, lettered_tests, published_tables
 
 
 def write_report(study: Study, options: Options) -> str:

@@ -44,9 +44,9 @@ class Study:
     """A paper's runs, tables, figures and claims. `folder` holds the runs' configs.
 
     A run is a method's config and overlays, and so is a judge: an AttributeClassifier or an IdentityEmbedding of one data set,
-    which judges all runs on the same data. `data` is the paper's main data set. `epochs` is the length of runs
-    whose configs name none, `in_profile` names the runs of a profile that does not make them all, `only_on` the data set of runs
-    that no other can stand in for; `captions` are of figures, by the beginnings of their files' names.
+    which judges all runs on the same data. `data` is the paper's main data set. `in_profile` names the runs of a profile
+    that does not make them all, `only_on` the data set of runs that no other can stand in for; `captions` are of figures, by the
+    beginnings of their files' names.
     """
 
     name: str
@@ -54,7 +54,6 @@ class Study:
     title: str
     paper: str
     data: str
-    epochs: int
     runs: dict[str, tuple[str, ...]]
     judges: dict[str, tuple[str, ...]]
     tables: tuple[Table, ...]
@@ -113,7 +112,7 @@ class Study:
 
     def epochs_of(self, run: str) -> int:
         """The length that a run's own configs give, without a profile's."""
-        return int(self._section(run, "trainer").get("max_epochs", self.epochs))
+        return int(self._section(run, "trainer")["max_epochs"])
 
     def data_of(self, run: str) -> str:
         """Class of the DataModule that a run's configs, or a judge's, name last."""

@@ -3,23 +3,13 @@
 from dataclasses import replace
 from string import ascii_uppercase
 
-from lit_faces.studies.cells import Cells, digits, number, text_table
+from lit_faces.studies.cells import Cells, digits, number
 from lit_faces.studies.claims import Judgement
 from lit_faces.studies.collect import Results, Row
 from lit_faces.studies.judges import JUDGED, judges_note
-from lit_faces.studies.measured import MEASURED, measured_tables
+from lit_faces.studies.measured import MEASURED
 from lit_faces.studies.study import Study, Table
 from lit_faces.studies.words import metric_words, settings_words
-
-__all__ = [
-    "Cells",
-    "claims_table",
-    "for_readers",
-    "lettered_tests",
-    "measured_tables",
-    "published_tables",
-    "text_table",
-]
 
 
 def _published(table: Table, row: Row | None) -> str:

@@ -1,0 +1,135 @@
+"""Checkpoints: what is loaded is what was saved, and anything else is refused in one line."""
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lit_faces.errors import UserError
+from lit_faces.methods import CGAN, CMMA, CVAE, AttributeClassifier, load_method
+
+TINY = {"width": 0.05, "latent_dim": 3}
+
+
+VARIANTS = {
+    "CMMA": (CMMA, {**TINY, "learning_rate": 0.01}),
+    "CMMA xy": (CMMA, {**TINY, "learning_rate": 0.01, "posterior": "xy"}),
+    "CVAE": (CVAE, {**TINY, "learning_rate": 0.01}),
+    "CGAN": (CGAN, {"width": 0.05, "noise_dim": 3}),
+    "AttributeClassifier": (AttributeClassifier, {"width": 0.125, "dropout": 0.0}),
+}
+
+
+def make(variant, data, **arguments):
+    torch.manual_seed(0)
+    cls, defaults = VARIANTS[variant]
+    method = cls(**{**defaults, **arguments})
+    method.prepare(data.spec)
+    return method
+
+
+def checkpoint_of(method, path):
+    checkpoint = {"state_dict": method.state_dict()}
+    method.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, path)
+    return path
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_loaded_method_gives_identical_outputs(variant, data, batch, tmp_path):
+    method = make(variant, data).eval()
+    loaded = load_method(checkpoint_of(method, tmp_path / "a.ckpt"))
+    assert (type(loaded), loaded.arguments, loaded.spec) == (type(method), method.arguments, data.spec)
+    assert not loaded.training
+    noise = torch.randn(4, 3)
+    for call in (
+        lambda m: m.generate(batch.attributes, noise),
+        lambda m: m.edit(batch.images, batch.attributes, batch.attributes + 1),
+        lambda m: m.elbo(batch.images, batch.attributes, noise)[0],
+        lambda m: m.probabilities(batch.images),
+    ):
+        try:
+            expected = call(method)
+        except AttributeError:
+            continue
+        assert torch.equal(call(loaded), expected)
+
+
+class Mine(CMMA):
+    pass
+
+
+def test_a_method_of_your_own_is_loaded_by_its_class(data, tmp_path):
+    torch.manual_seed(0)
+    method = Mine(**TINY)
+    method.prepare(data.spec)
+    path = checkpoint_of(method, tmp_path / "a.ckpt")
+    assert isinstance(load_method(path, Mine), Mine)
+    for cls in (None, CMMA):
+        with pytest.raises(UserError, match=r"holds a Mine.*pass its class to load_method"):
+            load_method(path, cls)
+
+
+REFUSED = {
+    "method": (lambda data: make("CVAE", data), "is of CVAE, not of CMMA"),
+    "arguments": (lambda data: make("CMMA", data, learning_rate=0.5), r"other arguments .learning_rate: 0\.5 -> 0\.01"),
+    "data set": (lambda data: on(data, name="Other"), r"trained on Other .*attributes.*the data is Synthetic"),
+    "attributes": (lambda data: on(data, attributes=data.spec.attributes[::-1]), "trained on Synthetic"),
+    "image size": (lambda data: on(data, image_shape=(3, 64, 64)), r"images \(3, 64, 64\)"),
+}
+
+
+def on(data, **changes):
+    method = CMMA(**TINY, learning_rate=0.01)
+    method.prepare(replace(data.spec, **changes))
+    return method
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_the_checkpoint_of_something_else_is_refused_in_one_line(what, data):
+    other, message = REFUSED[what]
+    checkpoint = {}
+    other(data).on_save_checkpoint(checkpoint)
+    method = make("CMMA", data)
+    with pytest.raises(UserError, match=message) as error:
+        method.on_load_checkpoint(checkpoint)
+    assert "\n" not in str(error.value)
+
+
+class Touch:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+BAD = {
+    "a pickle with code": lambda path, canary: path.write_bytes(pickle.dumps(Touch(canary))),
+    "a checkpoint with code": lambda path, canary: torch.save({"lit_faces": Touch(canary)}, path),
+    "random bytes": lambda path, canary: path.write_bytes(bytes(range(256)) * 10),
+    "an empty file": lambda path, canary: path.touch(),
+    "half a checkpoint": lambda path, canary: half(path),
+    "a folder": lambda path, canary: path.mkdir(),
+    "a tensor": lambda path, canary: torch.save(torch.zeros(2), path),
+    "another suite's checkpoint": lambda path, canary: torch.save({"state_dict": {}}, path),
+    "nothing": lambda path, canary: None,
+}
+
+
+def half(path):
+    torch.save({"lit_faces": {}, "x": torch.zeros(1000)}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_no_checkpoint_is_refused_in_one_line_and_not_executed(what, tmp_path):
+    path, canary = tmp_path / "bad.ckpt", tmp_path / "canary"
+    BAD[what](path, canary)
+    with pytest.raises(UserError, match=r"bad\.ckpt") as error:
+        load_method(path)
+    assert "\n" not in str(error.value)
+    assert not canary.exists()

@@ -1,0 +1,152 @@
+"""Which runs a study makes, and which of those made before it takes."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lit_faces.errors import UserError
+from lit_faces.studies.plan import Run, execute, plan, reported
+from lit_faces.studies.study import Options, read_study
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_too_few_epochs_are_refused_before_anything_trains(tmp_path: Path) -> None:
+    study, options = read_study("ifcvaegan"), Options(runs=tmp_path, epochs=2)
+    with pytest.raises(UserError, match=r"--epochs must be at least 3 for icgan \(IcGAN\), got 2: "):
+        plan(study, options)
+    assert len(plan(study, replace(options, epochs=3))) > 2
+    some = replace(options, methods=("ifcvaegan", "cvaegan"))
+    runs = plan(study, some)
+    assert [run.name for run in runs if not run.is_judge] == ["ifcvaegan", "cvaegan"]
+    # A run that was made before is reported beside shorter ones.
+    write_overlays(tmp_path / "ifcvaegan" / options.label)
+    for run in plan(study, replace(some, methods=("ifcvaegan", "cvaegan", "icgan"), epochs=3)):
+        make(run)
+    assert "icgan" in {run.name for run in reported(study, some).runs}
+
+
+def test_a_plan_holds_the_judge_and_every_method_and_seed(tmp_path: Path) -> None:
+    runs = plan(read_study("cmma"), Options(seeds=(0, 1), methods=("cmma", "cgan"), epochs=3, runs=tmp_path))
+    names = [(run.name, run.seed) for run in runs]
+    assert names == [("judge", 0), ("cmma", 0), ("cgan", 0), ("cmma", 1), ("cgan", 1)]
+    assert all("--trainer.max_epochs=3" in run.fit for run in runs[1:])
+    assert "--trainer.max_epochs=3" not in runs[0].fit
+    assert len({run.folder.path for run in runs}) == len(runs)
+
+
+def test_ablations_share_the_judges_of_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = read_study("ifcvaegan")
+    options = Options(methods=("ifcvaegan", "ifcvaegan_residual_no_kl", "icgan"), runs=tmp_path)
+    runs = plan(study, options)
+    assert [run.name for run in runs] == ["judge", "identity", *options.methods]
+    assert [run.judge for run in runs] == [None, None, "judge", "judge", "judge"]
+    assert len({study.data_set(run) for run in study.runs if run != "dipvae"}) == 1
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
+    execute(study, options, runs)
+    [overlay] = {path for run in runs for path in run.configs if path.name == "edits.yaml"}
+    assert yaml.safe_load(overlay.read_text()) == {
+        "edits": {"classifier": str(runs[0].folder.checkpoint)},
+        "identity": {"embedding": str(runs[1].folder.checkpoint)},
+    }
+
+
+def test_judges_are_of_the_same_data() -> None:
+    study = read_study("csvae")
+    assert [study.judge_of(run) for run in ("vae", "csvae_joint", "csvae_tfd", "csvae_swissroll")] == [
+        "judge",
+        "judge_joint",
+        "judge_tfd",
+        None,
+    ]
+    assert study.embedding_of("vae") is None
+
+
+def test_a_run_that_nothing_stands_in_for_is_made_on_its_data_alone() -> None:
+    study = read_study("ifcvaegan")
+    assert "ifcvaegan_heavy_makeup" in study.chosen("desktop", (), "CelebA")
+    assert "ifcvaegan_heavy_makeup" not in study.chosen("desktop", (), "Synthetic")
+    with pytest.raises(UserError, match="ifcvaegan_heavy_makeup can be made with CelebA alone"):
+        plan(study, Options(methods=("ifcvaegan_heavy_makeup",)))
+
+
+def make(run: Run) -> None:
+    run.folder.path.mkdir(parents=True)
+    (run.folder.path / "plan.json").write_text(json.dumps(run.plan))
+    run.folder.record.write_text("{}")
+
+
+def write_overlays(folder: Path) -> None:
+    for name in ("edits", "edits_tfd", "edits_facialhair"):
+        (folder / f"{name}.yaml").parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.yaml").touch()
+
+
+def test_a_report_keeps_what_was_made_before_with_the_same_seeds_and_data(tmp_path: Path) -> None:
+    study, options = read_study("csvae"), Options(runs=tmp_path, seeds=(0, 1), methods=("csvae",))
+    write_overlays(tmp_path / "csvae" / options.label)
+    # How long it was trained does not matter.
+    for run in plan(study, replace(options, methods=("vae", "vae_tfd"), epochs=3)):
+        make(run)
+    for run in plan(study, replace(options, methods=("condvae",), seeds=(0, 2))):
+        if not run.is_judge:
+            make(run)
+    found = reported(study, options)
+    runs = [(run.name, run.seed) for run in found.runs if not run.is_judge]
+    assert runs == [(name, seed) for seed in (0, 1) for name in ("vae", "csvae", "vae_tfd")]
+    assert found.remarks == []
+    # With the real TFD the drawn faces' record is of other data.
+    found = reported(study, replace(options, stand_ins={"CelebA": "Synthetic"}))
+    assert {run.name for run in found.runs if not run.is_judge} == {"vae", "csvae"}
+    assert found.remarks == ["left out: vae_tfd, made with other settings; `lit-faces reproduce` makes it again"]
+
+
+def test_what_was_made_with_other_configs_is_left_out_unless_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    monkeypatch.chdir(tmp_path)
+    study, options = read_study("csvae"), Options(runs=tmp_path / "runs", methods=("condvae",))
+    write_overlays(tmp_path / "runs/csvae" / options.label)
+    for run in plan(study, replace(options, methods=("vae", "condvae"))):
+        make(run)
+    both = {"judge", "vae", "condvae"}
+    assert {run.name for run in reported(study, options).runs} == both
+    with (tmp_path / "experiments/csvae/vae.yaml").open("a") as file:
+        file.write("# changed\n")
+    found = reported(study, options)
+    assert {run.name for run in found.runs} == {"judge", "condvae"}
+    assert found.remarks == ["left out: vae, made with other settings; `lit-faces reproduce` makes it again"]
+    found = reported(study, replace(options, methods=("vae", "condvae")))
+    assert {run.name for run in found.runs} == both
+    assert found.remarks == ["vae: made with other settings; `lit-faces reproduce` makes it again"]
+
+
+def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    monkeypatch.chdir(tmp_path)
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command))
+    study, options = read_study("csvae"), Options(runs=tmp_path / "runs", methods=("vae", "vae_tfd"))
+
+    def commands() -> list[str]:
+        called.clear()
+        execute(study, options, plan(study, options))
+        return [Path(command[-1]).name for command in called]
+
+    assert commands() == [
+        name for name in ("judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0") for _ in ("fit", "test")
+    ]
+    assert commands() == []
+    with (tmp_path / "experiments/csvae/tfd.yaml").open("a") as file:
+        file.write("# changed\n")
+    assert set(commands()) == {"judge_tfd", "vae_tfd-seed0"}
+    # The judge's own config alone.
+    with (tmp_path / "experiments/csvae/classifier.yaml").open("a") as file:
+        file.write("# changed\n")
+    assert set(commands()) == {"judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0"}
+    assert commands() == []

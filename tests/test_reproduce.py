@@ -1,0 +1,127 @@
+"""A study from the command line to its report."""
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from lit_faces.__main__ import main
+from lit_faces.studies.publish import publish
+from lit_faces.studies.statements import METRICS
+from lit_faces.studies.study import read_study
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_terminated_study_says_that_it_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lit_faces.studies.plan.execute", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["reproduce", "cmma", "--data", "Synthetic", "--runs", str(tmp_path)]) == 143
+    assert capsys.readouterr().err == "lit-faces: terminated; the same command resumes where it stopped\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing"], "there is no study 'nothing': use one of cmma"),
+        (["cmma", "--profile", "huge"], "there is no profile 'huge'"),
+        (["cmma", "--seeds", "a"], "--seeds must be whole numbers"),
+        (["cmma", "--data", "MNIST"], "--data must be LFW or Synthetic"),
+        (["cmma", "--methods", "gan", "--data", "Synthetic"], "cmma has no method gan"),
+        (["cmma", "--devices", "0"], "--devices must be from 1 to "),
+        (["cmma", "--epochs", "0"], "--epochs must be at least 1, got 0"),
+        (["ifcvaegan", "--epochs", "2", "--data", "Synthetic"], "--epochs must be at least 3 for icgan (IcGAN), got 2"),
+        (["cmma", "--seeds", "1,1"], "--seeds must be different numbers"),
+        (["cmma", "--seeds", "99999999999"], "--seeds must be different numbers from 0 to 4294967295"),
+        (["cmma", "--epochs", "many"], "invalid int value: 'many'"),
+        (["cmma", "--prof", "smoke"], "unrecognized arguments: --prof"),
+    ],
+)
+def test_bad_options_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("lit-faces: error: ")
+    assert said in error
+    assert "\n" not in error
+
+
+def test_the_paper_profile_wants_the_papers_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIT_FACES_DATA", str(tmp_path))
+    assert main(["reproduce", "cmma", "--profile", "paper"]) == 2
+    assert "lit-faces data prepare lfw" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
+    folder = tmp_path_factory.mktemp("study")
+    arguments = ["cmma", "--profile", "smoke", "--data", "Synthetic"]
+    arguments += ["--runs", str(folder / "runs"), "--reports", str(folder / "reports")]
+    assert main(["reproduce", *arguments]) == 0
+    return arguments, folder
+
+
+def test_the_smoke_study_leaves_a_whole_report(reproduced: tuple[list[str], Path]) -> None:
+    report = reproduced[1] / "reports/cmma/smoke-synthetic"
+    results = json.loads((report / "results.json").read_text())
+    assert set(results) >= {"rows", "claims", "data", "provenance"}
+    keys = {"run", "metric", "value", "stderr", "n", "seeds", "unit", "published", "comparable"}
+    assert all(keys <= set(row) for row in results["rows"])
+    measured = {(row["run"], row["metric"]) for row in results["rows"]}
+    assert {(run, "parzen_log_likelihood") for run in ("cmma", "cvae", "cgan", "mean_face", "nearest_face")} <= measured
+    assert {("cmma", "elbo"), ("cvae", "elbo"), ("cmma", "iwae"), ("cmma", "edit_accuracy")} <= measured
+    assert ("cgan", "elbo") not in measured
+    assert ("cgan", "edit_accuracy") not in measured
+    assert not any(row["comparable"] for row in results["rows"])
+    verdicts = {claim["claim"]: claim["verdict"] for claim in results["claims"]}
+    # A classifier of two epochs guesses: nothing is claimed on its word.
+    assert {claim for claim, verdict in verdicts.items() if verdict == "not tested"} == {
+        claim for claim in verdicts if "edit" in claim or "Faces generated" in claim
+    }
+    page = (report / "index.html").read_text()
+    shown = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(shown) > 10
+    assert all((report / name).is_file() for name in shown)
+    assert "not comparable" in page
+    assert "synthetic faces" in re.search("<title>(.*)</title>", page)[1]  # type: ignore[index]
+
+
+def test_a_second_call_trains_nothing_again(
+    reproduced: tuple[list[str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments, folder = reproduced
+    records = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/record.json")}
+    assert len(records) == 4
+    headers = [path.read_text().splitlines()[0].split(",") for path in folder.glob("runs/**/per_image.csv")]
+    named = {name.partition("/")[0] for header in headers for name in header} - {"row", "identity"}
+    assert "elbo" in named <= METRICS
+    assert main(["reproduce", *arguments]) == 0
+    said = capfd.readouterr().out
+    assert said.count("done before") == 4
+    assert said.strip().splitlines()[-1].endswith("index.html")
+    assert {path: path.stat().st_mtime_ns for path in records} == records
+
+
+def test_a_publication_takes_the_place_of_the_last_one(reproduced: tuple[list[str], Path], tmp_path: Path) -> None:
+    report, study = reproduced[1] / "reports/cmma/smoke-synthetic", read_study("cmma")
+    docs, readme = tmp_path / "docs", tmp_path / "README.md"
+    readme.write_text((ROOT / "README.md").read_text())
+    folder = docs / "results/cmma"
+    folder.mkdir(parents=True)
+    for name in ("edit_old.png", "edit_old.csv", "notes.txt"):
+        (folder / name).touch()
+    publish(study, report, docs, readme)
+    left = {path.name for path in folder.iterdir()}
+    assert left == {path.name for path in report.iterdir() if path.suffix in (".png", ".csv", ".json")} | {"notes.txt"}
+    page = (docs / "results/cmma.md").read_text()
+    shown = re.findall(r"!\[(.*)\]\((.*)\)", page)
+    assert ("Figure 7: spectacles removed from held-out faces", "cmma/remove_spectacles.png") in shown
+    assert all((docs / "results" / name).is_file() for _, name in shown)
+    assert len({caption for caption, _ in shown}) == len(shown)
