@@ -74,6 +74,16 @@ class RunFolder:
         """The config that the run was trained with."""
         return self.path / "config.yaml"
 
+    def read_config(self) -> dict[str, Any]:
+        """The config that the run was trained with. Raises UserError if it is none."""
+        try:
+            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            config = None
+        if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
+            raise UserError(f"{self.config} is damaged: remove it and run `lit-faces reproduce`, or `fit`, again")
+        return config
+
     @classmethod
     def of(cls, config: Any) -> Self:
         """The folder that a parsed config names; if it names none, `runs/METHOD-DATA-seedN`, one for each run of a sweep."""
@@ -122,7 +132,7 @@ class RunFolder:
         for leftover in self.path.rglob(".*.tmp"):
             leftover.unlink()
         if self.checkpoint.exists() and self.config.exists():
-            before = _flat(yaml.safe_load(self.config.read_text()))
+            before = _flat(self.read_config())
             now = _flat(config)
             changed = [
                 f"{key}: {before.get(key)!r} -> {now.get(key)!r}"

@@ -1,7 +1,9 @@
 """The figures of the IFcVAE-GAN paper, from methods and results with known answers."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,7 +155,9 @@ def measured(tmp_path: Path) -> StubContext:
     (tmp_path / "known.csv").write_text(
         "attribute,accuracy,source,date\nBlond_Hair,0.955,Table 3,2030-01-02\nMale,,,\nBald,0.99,Table 3,2030-01-02\n"
     )
-    study = type("Study", (), {"folder": tmp_path})
+    # One label more than was measured.
+    labels = {"labels": ["Blond Hair", "Male", "Bald"]}
+    study = SimpleNamespace(folder=tmp_path, runs=("ten",), arguments_of=lambda run: labels)
     return StubContext(tmp_path, results=accuracies(), study=study)
 
 
@@ -205,18 +209,19 @@ def test_bars_are_as_long_as_accuracies_and_published_ones_are_hatched(
 
 def test_the_values_of_others_are_for_a_person_to_fill_in() -> None:
     path = STUDY / "zhuang2018.csv"
-    assert read_reference(path) == {}
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     labels = yaml.safe_load((STUDY / "ten.yaml").read_text(encoding="utf-8"))["model"]["init_args"]["labels"]
     assert [line.partition(",")[0] for line in lines[1:]] == labels
+    assert read_reference(path, labels) == {}
 
 
 def test_a_filled_in_value_is_read_whatever_its_attribute_is_written_like(tmp_path: Path) -> None:
     path = tmp_path / "known.csv"
     path.write_text(
-        '# read by hand\nattribute,accuracy,source,date\nBig_Nose,0.8,"page 3, Table 2",\nWearing Hat, 1,,\n\nMale,,,\n'
+        "# read by hand\nattribute,accuracy,source,date\n"
+        'Big_Nose,0.8,"page 3, Table 2",2030-01-02\nWearing Hat, 1,Table 2, 2030-12-31\n\nMale,,,\n'
     )
-    assert read_reference(path) == {"Big Nose": 0.8, "Wearing Hat": 1.0}
+    assert read_reference(path, ["Big Nose", "Wearing_Hat", "Male"]) == {"Big Nose": 0.8, "Wearing Hat": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -233,14 +238,28 @@ def test_a_filled_in_value_is_read_whatever_its_attribute_is_written_like(tmp_pa
         ("# hand\nattribute,accuracy,source,page\n", ", line 2", "must be attribute, accuracy, source, date"),
         ("", "", "must be attribute, accuracy, source, date, got none"),
         ("attribute,accuracy,source,date\nBig_Nose,,,\nBig Nose,0.9,,\n", ", line 3", "Big Nose is there already"),
+        (
+            "attribute,accuracy,source,date\n\nSmilin,,,\n",
+            ", line 3",
+            "no run has the attribute 'Smilin': use one of Male, Big_Nose",
+        ),
+        ("attribute,accuracy,source,date\nMale,0.9,,2030-01-02\n", ", line 2", "give the source of 0.9 and the date"),
+        ("attribute,accuracy,source,date\nMale,0.9,Table 3,\n", ", line 2", "the date it was read, as YYYY-MM-DD"),
+        ("attribute,accuracy,source,date\nMale,0.9,Table 3,2.1.2030\n", ", line 2", "as YYYY-MM-DD"),
+        ("attribute,accuracy,source,date\nMale,0.9,Table 3,20300102\n", ", line 2", "as YYYY-MM-DD"),
+        (
+            "attribute,accuracy,source,date\nMale,0.9,J\u00fcrgen,2030-01-02\n",
+            "",
+            "is not text in UTF-8: save it as such",
+        ),
     ],
 )
 def test_a_bad_reference_is_named_with_its_line(tmp_path: Path, text: str, line: str, said: str) -> None:
     path = tmp_path / "known.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(UserError) as error:
-        read_reference(path)
-    assert str(error.value).startswith(f"{path}{line}: ")
+        read_reference(path, ["Male", "Big_Nose"])
+    assert re.match(rf"{re.escape(str(path))}{line}(: | is )", str(error.value))
     assert said in str(error.value)
     with pytest.raises(UserError, match=r"none\.csv is missing: "):
-        read_reference(tmp_path / "none.csv")
+        read_reference(tmp_path / "none.csv", [])

@@ -1,6 +1,7 @@
 """Which runs a study makes, and which of those made before it takes."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -75,9 +76,11 @@ def test_a_run_that_nothing_stands_in_for_is_made_on_its_data_alone() -> None:
 
 
 def make(run: Run) -> None:
-    run.folder.path.mkdir(parents=True)
-    (run.folder.path / "plan.json").write_text(json.dumps(run.plan))
-    run.folder.record.write_text("{}")
+    run.folder.path.mkdir(parents=True, exist_ok=True)
+    run.done.write_text(json.dumps(run.plan))
+    run.folder.checkpoint.parent.mkdir(exist_ok=True)
+    for path in run.lost:
+        path.touch()
 
 
 def write_overlays(folder: Path) -> None:
@@ -135,7 +138,9 @@ def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monke
 
     def commands() -> list[str]:
         called.clear()
-        execute(study, options, plan(study, options))
+        execute(study, options, runs := plan(study, options))
+        for run in runs:
+            make(run)
         return [Path(command[-1]).name for command in called]
 
     assert commands() == [
@@ -150,3 +155,80 @@ def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monke
         file.write("# changed\n")
     assert set(commands()) == {"judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0"}
     assert commands() == []
+
+
+LOST = ("plan.json", "record.json", "per_image.csv", "checkpoints/last.ckpt", "config.yaml")
+
+
+@pytest.mark.parametrize("lost", [*LOST, None])
+def test_what_is_lost_of_a_run_is_made_again(lost: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command[0]))
+    study, options = read_study("csvae"), Options(runs=tmp_path, methods=("vae",))
+    execute(study, options, runs := plan(study, options))
+    for run in runs:
+        make(run)
+    called.clear()
+    execute(study, options, runs)
+    assert called == []
+    if lost is None:
+        runs[1].done.write_text("xx")
+    else:
+        (runs[1].folder.path / lost).unlink()
+    execute(study, options, runs)
+    assert called == ["fit", "test"]
+
+
+def test_an_interrupted_remaking_does_not_pass_for_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, options = read_study("csvae"), Options(runs=tmp_path, methods=("vae",))
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
+    execute(study, options, runs := plan(study, options))
+    for run in runs:
+        make(run)
+    runs[1].folder.checkpoint.unlink()
+
+    def interrupted(*arguments: object) -> None:
+        # Of the first epoch.
+        runs[1].folder.checkpoint.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            execute(study, options, runs)
+
+
+def test_a_run_that_lost_files_is_left_out_in_so_many_words(tmp_path: Path) -> None:
+    study, options = read_study("csvae"), Options(runs=tmp_path, methods=("condvae",))
+    write_overlays(tmp_path / "csvae" / options.label)
+    runs = plan(study, replace(options, methods=("vae", "condvae")))
+    for run in runs:
+        make(run)
+    runs[1].folder.per_image.unlink()
+    found = reported(study, options)
+    assert {run.name for run in found.runs} == {"judge", "condvae"}
+    assert found.remarks == ["left out: vae, of which files are missing; `lit-faces reproduce` makes it again"]
+    runs[1].done.write_text("{}")
+    with pytest.raises(UserError, match=f"{re.escape(str(runs[1].done))} is damaged: remove it and run "):
+        reported(study, options)
+
+
+def test_a_report_writes_a_lost_overlay_again_if_its_judges_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
+    study, options = read_study("ifcvaegan"), Options(runs=tmp_path, methods=("ifcvaegan", "cvaegan"))
+    execute(study, options, runs := plan(study, options))
+    for run in runs:
+        make(run)
+    overlay = tmp_path / "ifcvaegan" / options.label / "edits.yaml"
+    text = overlay.read_text()
+    overlay.unlink()
+    found = reported(study, replace(options, methods=("cvaegan",)))
+    assert {run.name for run in found.runs} == {"judge", "identity", "ifcvaegan", "cvaegan"}
+    assert found.remarks == []
+    assert overlay.read_text() == text
+    overlay.unlink()
+    runs[1].folder.checkpoint.unlink()
+    assert "made with other settings" in " ".join(reported(study, options).remarks)
+    assert not overlay.exists()

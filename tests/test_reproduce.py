@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from lit_faces.__main__ import main
+from lit_faces.errors import UserError
+from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.publish import publish
 from lit_faces.studies.statements import METRICS
 from lit_faces.studies.study import read_study
@@ -107,6 +109,72 @@ def test_a_second_call_trains_nothing_again(
     assert said.count("done before") == 4
     assert said.strip().splitlines()[-1].endswith("index.html")
     assert {path: path.stat().st_mtime_ns for path in records} == records
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("cvae-seed0/record.json", "{}", "is damaged: remove it and run `lit-faces reproduce` again"),
+        ("cvae-seed0/record.json", '{"measurements": [{}]}', "is damaged: remove it and run"),
+        ("cvae-seed0/record.json", "[", "is damaged: remove it and run"),
+        ("cvae-seed0/plan.json", "xx", "is damaged: remove it and run `lit-faces reproduce` again"),
+        ("cvae-seed0/per_image.csv", "a,b\n1", "is damaged: remove it and run `lit-faces reproduce` again"),
+        ("cvae-seed0/per_image.csv", "row,identity,elbo\n1,2,high\n", "is damaged: remove it and run"),
+        ("cvae-seed0/per_image.csv", "", "is damaged: remove it and run"),
+        ("cvae-seed0/per_image.csv", None, "is missing: run `lit-faces reproduce cmma` with the same options first"),
+        ("cvae-seed0/checkpoints/last.ckpt", None, "is missing: run `lit-faces reproduce cmma`"),
+        ("cmma-seed0/config.yaml", "{{{", "is damaged: remove it and run `lit-faces reproduce`, or `fit`, again"),
+        ("cvae-seed0/config.yaml", "data: 3", "is damaged: remove it and run"),
+    ],
+)
+def test_a_broken_run_is_one_line_and_leaves_the_report_as_it_was(
+    reproduced: tuple[list[str], Path],
+    file: str,
+    content: str | None,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments, folder = reproduced
+    path = folder / "runs/cmma/smoke-synthetic" / file
+    kept, before = path.read_bytes(), files_of(folder / "reports")
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    try:
+        assert main(["report", *arguments]) == 2
+    finally:
+        path.write_bytes(kept)
+    assert capsys.readouterr().err.startswith(f"lit-faces: error: {path} {said}")
+    assert files_of(folder / "reports") == before
+
+
+def files_of(folder: Path) -> dict[Path, int | None]:
+    """Everything in a folder, and when each file was written."""
+    return {path: path.stat().st_mtime_ns if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_a_report_that_fails_half_way_leaves_the_last_one(
+    reproduced: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, folder = reproduced
+    before = files_of(folder / "reports")
+
+    def fails(*settings: object) -> None:
+        raise UserError("no more")
+
+    monkeypatch.setitem(FIGURES, "training", fails)
+    assert main(["report", *arguments]) == 2
+    assert files_of(folder / "reports") == before
+
+
+def test_a_report_takes_the_place_of_the_last_one(reproduced: tuple[list[str], Path]) -> None:
+    arguments, folder = reproduced
+    report = folder / "reports/cmma/smoke-synthetic"
+    before = set(report.iterdir())
+    (report / "figure_of_another_run.png").touch()
+    assert main(["report", *arguments]) == 0
+    assert set(report.iterdir()) == before
+    assert [*report.parent.iterdir()] == [report]
 
 
 def test_a_publication_takes_the_place_of_the_last_one(reproduced: tuple[list[str], Path], tmp_path: Path) -> None:

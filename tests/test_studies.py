@@ -40,6 +40,14 @@ def test_every_study_is_whole(name: str) -> None:
     assert named <= set(study.edits)
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_captions_of_runs_that_may_not_have_been_made_name_no_method(name: str) -> None:
+    study = read_study(name)
+    for figure in ("switched", "attribute_accuracy"):
+        for stem in study.figures.get(figure, ()):
+            assert not re.search("VAE|GAN|Bao", study.caption(stem))
+
+
 def test_the_published_values_of_cmma_are_the_papers() -> None:
     published = {
         metric: {run: numbers[heading] for run, numbers in table.published.items()}
@@ -166,7 +174,10 @@ def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> N
     [
         ({"text": "x", "runs": ["nobody"]}, "a difference names the run 'nobody'"),
         ({"text": "x", "runs": "cmma"}, "is not a study: a difference is a sentence, or {text: "),
-        ({"text": "x", "run": ["cmma"]}, "is not a study: 'runs'"),
+        ({"text": "x", "profiles": "laptop"}, "is not a study: a difference is a sentence, or {text: "),
+        ({"text": "x", "profiles": ["huge"]}, "names the profile 'huge', not one of desktop, laptop, paper, smoke"),
+        ({"text": "x", "run": ["cmma"]}, "unexpected keyword argument 'run'"),
+        ({"runs": ["cmma"]}, "is not a study: 'text'"),
     ],
 )
 def test_a_wrong_difference_is_named(

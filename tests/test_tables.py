@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lit_faces.methods import METHODS
 from lit_faces.studies.cells import Cells
 from lit_faces.studies.collect import Results, Row, rows_of
@@ -74,6 +76,21 @@ def test_a_difference_of_some_runs_is_said_of_these_alone() -> None:
         lines = differences(study, Options(data="CelebA"), context)
         assert any(line.startswith("Swiss roll") for line in lines) is said
         assert any(line.startswith("Prior of w") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "told"),
+    [("ifcvaegan", "The laptop profile", {"laptop"}), ("csvae", "The laptop and desktop", {"laptop", "desktop"})],
+)
+def test_a_difference_of_some_profiles_is_said_in_their_reports_alone(name: str, start: str, told: set[str]) -> None:
+    study = read_study(name)
+    run = next(iter(study.runs))
+    record = {"training": {"epochs": 1}, "arguments": {}, "data": {"manifest": {}}}
+    for profile in study.profiles():
+        options = Options(profile, data="CelebA", methods=(run,))
+        context = Context(study, plan(study, options), Results([], {run: {0: record}}, {}), Path())
+        said = any(line.startswith(start) for line in differences(study, options, context))
+        assert said is (profile in told)
 
 
 def of_ifcvaegan(records: dict[str, dict[int, dict[str, Any]]], folder: Path) -> list[str]:

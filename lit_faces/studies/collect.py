@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lit_faces.errors import UserError
 from lit_faces.studies.official import is_part
-from lit_faces.studies.plan import Run
+from lit_faces.studies.plan import Run, damaged
 from lit_faces.studies.study import Study
 
 
@@ -66,24 +66,41 @@ class Results:
 
 
 def collect(study: Study, runs: Sequence[Run]) -> Results:
-    """Read the records. Raises UserError if one is missing or is no JSON."""
+    """Read the records and the values image by image. Raises UserError, naming the file, if one is missing or damaged."""
     records: dict[str, dict[int, dict[str, Any]]] = {}
     images: dict[str, list[Path]] = {}
     for run in runs:
-        path = run.folder.record
-        if not path.exists():
-            raise UserError(f"{path} is missing: run `lit-faces reproduce {study.name}` with the same options first")
-        try:
-            records.setdefault(run.name, {})[run.seed] = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path} is damaged: remove {run.folder.path / 'plan.json'} and reproduce again") from error
-        if run.folder.per_image.exists():
+        if lost := run.lost:
+            raise UserError(f"{lost[0]} is missing: run `lit-faces reproduce {study.name}` with the same options first")
+        records.setdefault(run.name, {})[run.seed] = _record(run.folder.record)
+        if not run.is_judge:
             images.setdefault(run.name, []).append(run.folder.per_image)
     comparable = {run.name: run.comparable for run in runs}
     rows = [row for name, by_seed in records.items() for row in rows_of(study, name, by_seed, comparable[name])]
-    return Results(
-        rows, records, {name: _per_image(paths) for name, paths in images.items() if name not in study.judges}
-    )
+    return Results(rows, records, {name: _per_image(paths) for name, paths in images.items()})
+
+
+# What a report reads of a record, and of its parts.
+_KEYS = {"arguments", "config_sha256", "curves", "data", "evaluation", "measurements", "parameters", "training"}
+_MEASUREMENT = {"metric", "value", "stderr", "n", "unit", "settings"}
+_PARTS = {
+    "data": {"manifest", "manifest_sha256"},
+    "evaluation": {"seconds"},
+    "training": {"accelerator", "batches", "epochs", "precision", "processor", "seconds", "sittings", "threads"},
+}
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        parts = [(record, _KEYS), *((record[part], keys) for part, keys in _PARTS.items())]
+        parts += [(measurement, _MEASUREMENT) for measurement in record["measurements"]]
+        whole = all(keys <= part.keys() for part, keys in parts)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        whole = False
+    if not whole:
+        raise UserError(damaged(path))
+    return record
 
 
 def rows_of(study: Study, name: str, by_seed: dict[int, dict[str, Any]], comparable: bool) -> list[Row]:
@@ -117,19 +134,29 @@ def rows_of(study: Study, name: str, by_seed: dict[int, dict[str, Any]], compara
 
 
 def _per_image(paths: list[Path]) -> PerImage:
-    tables = []
-    for path in paths:
-        with path.open(encoding="utf-8", newline="") as file:
-            tables.append(list(csv.DictReader(file)))
-    row, identity = (np.array([int(line[key]) for line in tables[0]], np.int64) for key in ("row", "identity"))
-    for path, table in zip(paths, tables, strict=True):
-        if [(int(line["row"]), int(line["identity"])) for line in table] != list(zip(row, identity, strict=True)):
+    """The mean over seeds."""
+    first, *others = tables = [_table(path) for path in paths]
+    for path, table in zip(paths[1:], others, strict=True):
+        same = all(np.array_equal(*pair) for pair in ((table.row, first.row), (table.identity, first.identity)))
+        if not same or table.columns.keys() != first.columns.keys():
             raise UserError(
-                f"{path} and {paths[0]} are of different images: remove {path.parent} and run `lit-faces reproduce` again"
+                f"{path} and {paths[0]} are of different images or metrics: remove {path.parent} and run "
+                "`lit-faces reproduce` again"
             )
-    names = [name for name in tables[0][0] if name not in ("row", "identity")]
-    stacked = {
-        name: np.mean([[float(line[name]) if line[name] else np.nan for line in table] for table in tables], axis=0)
-        for name in names
-    }
-    return PerImage(row, identity, stacked)
+    columns = {name: np.mean([table.columns[name] for table in tables], axis=0) for name in first.columns}
+    return PerImage(first.row, first.identity, columns)
+
+
+def _table(path: Path) -> PerImage:
+    """Of one run. Raises UserError if it is damaged."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *lines = csv.reader(file, strict=True)
+        named = dict(zip(header, zip(*lines, strict=True), strict=True))
+        row, identity = (np.array([int(value) for value in named.pop(key)], np.int64) for key in ("row", "identity"))
+        columns = {
+            name: np.array([float(value) if value else np.nan for value in values]) for name, values in named.items()
+        }
+    except (ValueError, KeyError, csv.Error) as error:
+        raise UserError(damaged(path)) from error
+    return PerImage(row, identity, columns)

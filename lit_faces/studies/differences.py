@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from lit_faces.methods import METHODS
 from lit_faces.studies.collect import Results
 from lit_faces.studies.figures.context import Context
@@ -49,8 +47,8 @@ def differences(study: Study, options: Options, context: Context) -> list[str]:
         said.append(
             f"The attributes are the signs of the published scores ({source['file']}); the paper's are real-valued."
         )
-    made = {run.name for run in context.runs}
-    return [*said, *(d.text for d in study.differences if not d.runs or made & {*d.runs})]
+    made = [run.name for run in context.runs]
+    return [*said, *(d.text for d in study.differences if d.is_of(options.profile, made))]
 
 
 Records = dict[str, dict[str, Any]]
@@ -113,9 +111,9 @@ def _arguments(study: Study, name: str, given: dict[str, Any]) -> Iterator[str]:
 
 
 def _batch_size(study: Study, context: Context, name: str) -> Iterator[str]:
-    config, own = next(run for run in context.runs if run.name == name).folder.config, study.batch_size_of(name)
-    if own is None or not config.is_file():
+    folder, own = next(run for run in context.runs if run.name == name).folder, study.batch_size_of(name)
+    if own is None or not folder.config.is_file():
         return
-    given = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]["init_args"].get("batch_size", own)
+    given = folder.read_config()["data"].get("init_args", {}).get("batch_size", own)
     if given != own:
         yield f"batch_size {given} in place of {own}"

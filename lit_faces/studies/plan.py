@@ -40,6 +40,35 @@ class Run:
         digests = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in self.configs}
         return {"fit": self.fit, "test": self.test, "configs": digests}
 
+    @property
+    def done(self) -> Path:
+        """The plan that it was made by, written when it was."""
+        return self.folder.path / "plan.json"
+
+    @property
+    def lost(self) -> list[Path]:
+        """Which of the files that a report is made from are not there; only a judge has none of values image by image."""
+        folder = self.folder
+        needed = [folder.record, *([] if self.is_judge else [folder.per_image]), folder.checkpoint, folder.config]
+        return [path for path in needed if not path.is_file()]
+
+    def made_by(self) -> dict[str, Any] | None:
+        """The plan that it was made by; None if it has not been made. Raises UserError if that file is damaged."""
+        if not self.done.exists():
+            return None
+        try:
+            planned = json.loads(self.done.read_text(encoding="utf-8"))
+        except ValueError:  # No JSON, or no text.
+            planned = None
+        if not isinstance(planned, dict) or not isinstance(planned.get("fit"), list):
+            raise UserError(damaged(self.done))
+        return planned
+
+
+def damaged(path: Path) -> str:
+    """What to say of a file of a run that is not what it should be."""
+    return f"{path} is damaged: remove it and run `lit-faces reproduce` again"
+
 
 def plan(study: Study, options: Options) -> list[Run]:
     """The judges that are needed first, one for all seeds, then every method with every seed.
@@ -84,28 +113,37 @@ def reported(study: Study, options: Options) -> Reported:
     # A report tells how long each run was trained, whatever length is asked for now.
     options = replace(options, epochs=None)
     asked = study.chosen(options.profile, options.methods, options.data)
+    _renew_overlays(study, options)
     state = {
         name: {_state(_run(study, options, name, study.runs[name], seed)) for seed in options.seeds}
         for name in study.runs
     }
     runs = plan(study, replace(options, methods=tuple(n for n in study.runs if n in asked or state[n] == {"made"})))
-    stale = [name for name in study.runs if "other" in state[name] and "missing" not in state[name]]
+    there = [name for name in study.runs if "missing" not in state[name]]
+    lost = [name for name in there if "lost" in state[name]]
+    stale = [name for name in there if "other" in state[name] and name not in lost]
     remarks = []
-    for kept, what in ((False, "left out: {}, made with other settings"), (True, "{}: made with other settings")):
-        if names := [name for name in stale if (name in asked) is kept]:
+    for names, what in (
+        ([name for name in lost if name not in asked], "left out: {}, of which files are missing"),
+        ([name for name in stale if name not in asked], "left out: {}, made with other settings"),
+        ([name for name in stale if name in asked], "{}: made with other settings"),
+    ):
+        if names:
             again = "it" if len(names) == 1 else "them"
             remarks.append(f"{what.format(', '.join(names))}; `lit-faces reproduce` makes {again} again")
     return Reported(runs, remarks)
 
 
-def _state(run: Run) -> Literal["made", "other", "missing"]:
+def _state(run: Run) -> Literal["made", "other", "lost", "missing"]:
     """Whether it has been done, on these data and with these settings, lengths apart, which a report tells."""
-    done = run.folder.path / "plan.json"
-    if not (done.exists() and run.folder.record.exists()):
+    planned = run.made_by()
+    if planned is None:
         return "missing"
+    if run.lost:
+        return "lost"
     if not all(path.is_file() for path in run.configs):
         return "other"
-    then, now = (_without_length(values) for values in (json.loads(done.read_text()), run.plan))
+    then, now = (_without_length(values) for values in (planned, run.plan))
     return "made" if then == now else "other"
 
 
@@ -150,21 +188,28 @@ def execute(study: Study, options: Options, runs: list[Run]) -> None:
 
     Raises UserError if a run fails or its folder holds another run, KeyboardInterrupt if it was stopped.
     """
-    root, judges = root_of(study, options), {run.name: run for run in runs if run.is_judge}
     for judge in {run.judge for run in runs if run.judge is not None}:
-        embedding = study.embedding_of(judge)
-        overlay = _edits_overlay(study, judges[judge], None if embedding is None else judges[embedding])
-        write_text(_edits_overlay_path(root, judge), overlay)
+        _write_overlay(study, options, judge)
     for number, run in enumerate(runs, 1):
         title = f"[{number}/{len(runs)}] {run.name}" + ("" if run.is_judge else f", seed {run.seed}")
-        done = run.folder.path / "plan.json"
-        if done.exists() and json.loads(done.read_text()) == json.loads(json.dumps(run.plan)):
-            print(f"{title}: done before", flush=True)
-            continue
+        if _is_planned(run):
+            if not run.lost:
+                print(f"{title}: done before", flush=True)
+                continue
+            # What is made again may be interrupted before it is whole.
+            run.done.unlink()
         for command in _commands(run):
             print(f"{title}: lit-faces {shlex.join(command)}", flush=True)
             run_verb(command, {FOLDER_OPTION: "--runs FOLDER"})
-        write_json(done, run.plan)
+        write_json(run.done, run.plan)
+
+
+def _is_planned(run: Run) -> bool:
+    try:
+        planned = run.made_by()
+    except UserError:
+        return False
+    return bool(planned == json.loads(json.dumps(run.plan)))
 
 
 def _commands(run: Run) -> Iterator[tuple[str, ...]]:
@@ -174,6 +219,26 @@ def _commands(run: Run) -> Iterator[tuple[str, ...]]:
 
 def _edits_overlay_path(root: Path, judge: str) -> Path:
     return root / f"{judge.replace('judge', 'edits')}.yaml"
+
+
+def _write_overlay(study: Study, options: Options, judge: str) -> None:
+    made = _judges(study, options, judge)
+    write_text(_edits_overlay_path(root_of(study, options), judge), _edits_overlay(study, *made))
+
+
+def _renew_overlays(study: Study, options: Options) -> None:
+    """Write what was removed though its judges are there; without it every run would pass for one with other settings."""
+    for judge in {judge for name in study.runs if (judge := study.judge_of(name)) is not None}:
+        made = (run for run in _judges(study, options, judge) if run is not None)
+        if not _edits_overlay_path(root_of(study, options), judge).is_file() and not any(run.lost for run in made):
+            _write_overlay(study, options, judge)
+
+
+def _judges(study: Study, options: Options, judge: str) -> tuple[Run, Run | None]:
+    """A classifier, and the embedding of persons of the same data."""
+    embedding = study.embedding_of(judge)
+    judging = _run(study, options, judge, study.judges[judge], 0)
+    return judging, None if embedding is None else _run(study, options, embedding, study.judges[embedding], 0)
 
 
 def _edits_overlay(study: Study, judge: Run, embedding: Run | None) -> str:

@@ -7,7 +7,7 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from lit_faces.callbacks.record import environment
-from lit_faces.files import sha256_of, write_json, write_text
+from lit_faces.files import replacing_folder, sha256_of, write_json, write_text
 from lit_faces.studies.baselines import baseline_records
 from lit_faces.studies.cells import text_table
 from lit_faces.studies.claims import judge
@@ -17,20 +17,27 @@ from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import write_table
 from lit_faces.studies.measured import measured_tables
-from lit_faces.studies.plan import reported
+from lit_faces.studies.plan import Reported, reported
 from lit_faces.studies.study import Options, Study
 from lit_faces.studies.tables import claims_table, for_readers, lettered_tests, published_tables
 
 
 def write_report(study: Study, options: Options) -> str:
-    """Write `index.html`, `report.md`, `results.json`, CSVs and figures into the report's folder; returns what to print.
+    """Write `index.html`, `report.md`, `results.json`, CSVs and figures in place of an earlier report; returns what to print.
 
-    Raises UserError if a record is missing.
+    If it fails, the earlier report stays as it was. Raises UserError if a file that it is made from is missing or damaged.
     """
     asked = reported(study, options)
-    runs = asked.runs
-    results = collect(study, runs)
+    results = collect(study, asked.runs)
     folder = options.reports / study.name / options.label
+    with replacing_folder(folder) as temporary:
+        said = _write(temporary, study, options, asked, results)
+    return "\n\n".join([*said, f"report: {folder / 'index.html'}"])
+
+
+def _write(folder: Path, study: Study, options: Options, asked: Reported, results: Results) -> list[str]:
+    """The files of a report; returns what it says in short."""
+    runs = asked.runs
     context = Context(study, runs, results, folder)
     first = next(run for run in runs if not run.is_judge)
     data = context.data(first.name)
@@ -38,7 +45,6 @@ def write_report(study: Study, options: Options) -> str:
         for name, record in baseline_records(data).items():
             results.rows.extend(rows_of(study, name, {0: record}, first.comparable))
     judgements = judge(study, results)
-    folder.mkdir(parents=True, exist_ok=True)
     provenance = _provenance(results)
     write_json(folder / "records.json", results.records)
     write_json(
@@ -57,11 +63,6 @@ def write_report(study: Study, options: Options) -> str:
         write_table(folder / f"{table.name}.csv", table.header, table.rows)
     pictures = _draw(context)
     remarks = [*parts_of_data(context), *asked.remarks]
-    # What an earlier report of other runs left would be mixed with this one's.
-    made = {path.stem for path in pictures} | {table.name for table in tables}
-    for path in [*folder.glob("*.png"), *folder.glob("*.csv")]:
-        if path.stem not in made:
-            path.unlink()
     claims = claims_table(study, results, judgements)
     page = {
         "title": f"{study.title} ({options.profile} profile, {data_words(options)})",
@@ -86,9 +87,7 @@ def write_report(study: Study, options: Options) -> str:
     published = {table.name for table in study.tables}
     printed = [text_table(table) for table in tables if table.name in published]
     tests = "\n".join(f"test {letter}: {test}." for letter, test in lettered_tests(judgements).items())
-    return "\n\n".join(
-        [*remarks, *printed, text_table(claims), *([tests] if tests else []), f"report: {folder / 'index.html'}"]
-    )
+    return [*remarks, *printed, text_table(claims), *([tests] if tests else [])]
 
 
 def _provenance(results: Results) -> dict[str, Any]:

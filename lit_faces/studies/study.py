@@ -1,6 +1,7 @@
 """A study: what a paper did and published, read from `experiments/NAME/study.yaml`."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -33,10 +34,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Difference:
-    """A sentence on where we differ from the paper; with `runs`, of these alone."""
+    """A sentence on where we differ from the paper; with `runs` or `profiles`, of these alone."""
 
     text: str
     runs: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+
+    def is_of(self, profile: str, made: Collection[str]) -> bool:
+        """Whether a report of a profile and of the runs made tells it."""
+        return (not self.runs or any(run in made for run in self.runs)) and (
+            not self.profiles or profile in self.profiles
+        )
 
 
 @dataclass(frozen=True)
@@ -131,9 +139,12 @@ class Study:
         """Config overlay of a profile. Raises UserError with the known ones."""
         path = self.folder.parent / "profiles" / f"{name}.yaml"
         if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
-            raise UserError(f"there is no profile {name!r}: use one of {known}")
+            raise UserError(f"there is no profile {name!r}: use one of {', '.join(self.profiles())}")
         return path
+
+    def profiles(self) -> list[str]:
+        """The names of all profiles."""
+        return sorted(path.stem for path in (self.folder.parent / "profiles").glob("*.yaml"))
 
 
 # What is drawn in place of a data set that is not there.
@@ -198,6 +209,10 @@ def read_study(name: str) -> Study:
     for what, run in named:
         if run not in study.runs:
             raise UserError(f"{path}: a {what} names the run {run!r}, which is not among {', '.join(study.runs)}")
+    profiles = study.profiles()
+    for profile in (profile for difference in study.differences for profile in difference.profiles):
+        if profile not in profiles:
+            raise UserError(f"{path}: a difference names the profile {profile!r}, not one of {', '.join(profiles)}")
     return study
 
 
@@ -230,9 +245,11 @@ def _table(described: dict[str, Any]) -> Table:
 
 
 def _difference(described: str | dict[str, Any]) -> Difference:
-    """A sentence, or its `text` and the `runs` that it speaks of."""
+    """A sentence, or its `text` and the `runs` or `profiles` that it speaks of."""
     if isinstance(described, str):
         return Difference(described)
-    if not isinstance(described["runs"], list) or not isinstance(described["text"], str):
-        raise TypeError("a difference is a sentence, or {text: a sentence, runs: [names]}")
-    return Difference(**{**described, "runs": tuple(described["runs"])})
+    given = dict(described)
+    text = given.pop("text")
+    if not isinstance(text, str) or not all(isinstance(names, list) for names in given.values()):
+        raise TypeError("a difference is a sentence, or {text: a sentence, runs: [names], profiles: [names]}")
+    return Difference(text, **{key: tuple(names) for key, names in given.items()})

@@ -83,7 +83,8 @@ def report(arguments: Sequence[str]) -> None:
     parser.add_argument("--publish", action="store_true", help="also renew docs/results and the table in README.md")
     parsed = parser.parse_args(arguments)
     study, options = _options(parsed)
-    _report(study, options)
+    with exit_when_terminated():
+        _report(study, options)
     if parsed.publish:
         from lit_faces.studies.publish import publish
 

@@ -1,8 +1,9 @@
 """Figures of how often a model tells each attribute of held-out faces, beside values that a person fills in."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import save, write_table
 from lit_faces.studies.figures.panels import words
 from lit_faces.studies.shares import by_label, interval, majority
+from lit_faces.studies.study import Study
 
 _COLUMNS = ("attribute", "accuracy", "source", "date")
 _GUESS = "always the majority"
@@ -24,31 +26,51 @@ _GUESS = "always the majority"
 _BAR, _GAP = 0.24, 0.16
 
 
-def read_reference(path: Path) -> dict[str, float]:
+def read_reference(path: Path, attributes: Collection[str]) -> dict[str, float]:
     """Published accuracies in [0, 1] by attribute, with spaces for underscores; lines that begin with # are remarks.
 
     The columns are attribute, accuracy, source and date; an attribute without a number is left out. Raises UserError,
-    naming file and line, for a value that is no number in [0, 1], an attribute that is there twice and other columns.
+    naming file and line, for a value that is no number in [0, 1] or has no source or date, an attribute that is there
+    twice or not among `attributes`, and other columns.
     """
     if not path.is_file():
         raise UserError(f"{path} is missing: make it with the columns {', '.join(_COLUMNS)}, or name another reference")
-    text = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        text = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text in UTF-8: save it as such") from error
     numbers = [number for number, line in enumerate(text, 1) if line.strip() and not line.startswith("#")]
     lines = csv.reader(text[number - 1] for number in numbers)
     header = next(lines, [])
     if tuple(header) != _COLUMNS:
         where = f"{path}, line {numbers[0]}" if numbers else str(path)
         raise UserError(f"{where}: the columns must be {', '.join(_COLUMNS)}, got {', '.join(header) or 'none'}")
+    known = {_spaced(attribute) for attribute in attributes}
     found: dict[str, float | None] = {}
     for line in lines:
         where = f"{path}, line {numbers[lines.line_num - 1]}"
         if len(line) != len(_COLUMNS):
             raise UserError(f"{where}: give {len(_COLUMNS)} values as the header has it, got {len(line)}")
-        attribute, accuracy = line[0].strip().replace("_", " "), line[1].strip()
+        attribute, accuracy, source, day = _spaced(line[0]), *(value.strip() for value in line[1:])
         if attribute in found:
             raise UserError(f"{where}: {line[0]} is there already: remove one of the two")
+        if attribute not in known:
+            raise UserError(f"{where}: no run has the attribute {line[0]!r}: use one of {', '.join(attributes)}")
         found[attribute] = _share(accuracy, where) if accuracy else None
+        if accuracy and not (source and _is_day(day)):
+            raise UserError(f"{where}: give the source of {accuracy} and the date it was read, as YYYY-MM-DD")
     return {attribute: accuracy for attribute, accuracy in found.items() if accuracy is not None}
+
+
+def _spaced(attribute: str) -> str:
+    return attribute.strip().replace("_", " ")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _share(text: str, where: str) -> float:
@@ -83,7 +105,6 @@ def draw_attribute_accuracy(described: dict[str, dict[str, Any]], context: Conte
 def _figure(
     name: str, context: Context, runs: Sequence[str] = (), linear: Sequence[str] = (), reference: str | None = None
 ) -> Path | None:
-    published = {} if reference is None else read_reference(context.study.folder / reference)
     bars: dict[str, list[_Bar]] = {}
     for metric, names, by in (("label_accuracy", runs, "$E_y$"), ("linear_accuracy", linear, "linear classifier on z")):
         for run in names:
@@ -91,9 +112,10 @@ def _figure(
                 bars.setdefault(attribute, []).append(_Bar(f"{run}: {by}", row.value, row))
     if not bars:
         return None
+    published = {} if reference is None else _published(reference, [*runs, *linear], context.study)
     table = _table(bars, published, context.results)
     for attribute, group in bars.items():
-        if (value := published.get(attribute.replace("_", " "))) is not None:
+        if (value := published.get(_spaced(attribute))) is not None:
             group.append(_Bar(f"published ({Path(str(reference)).stem})", value))
     path = context.folder / f"{name}.png"
     _draw(path, bars, context.results)
@@ -102,13 +124,21 @@ def _figure(
     return path
 
 
+def _published(reference: str, runs: Sequence[str], study: Study) -> dict[str, float]:
+    """Of the attributes that the runs' own configs name: a profile may leave some out."""
+    named = dict.fromkeys(
+        label for run in runs if run in study.runs for label in study.arguments_of(run).get("labels", ())
+    )
+    return read_reference(study.folder / reference, named)
+
+
 def _table(bars: dict[str, list[_Bar]], published: dict[str, float], results: Results) -> list[list[Any]]:
     table: list[list[Any]] = []
     for attribute, group in bars.items():
         for row in (bar.row for bar in group if bar.row is not None):
             low, high = (round(bound, 5) for bound in interval(row))
             guess = majority(results, row)
-            shown = ["" if guess is None else round(guess, 5), published.get(attribute.replace("_", " "), "")]
+            shown = ["" if guess is None else round(guess, 5), published.get(_spaced(attribute), "")]
             table.append([attribute, row.run, round(row.value, 5), low, high, row.n, *shown])
     return table
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import yaml
 from jsonargparse import ArgumentParser
 
 from lit_faces.data.base import FaceDataModule
@@ -16,7 +15,7 @@ from lit_faces.studies.study import Study
 
 def load_data(run: Run) -> FaceDataModule:
     """The data of a run, set up, from the config in its folder."""
-    config = yaml.safe_load(run.folder.config.read_text(encoding="utf-8"))["data"]
+    config = run.folder.read_config()["data"]
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(FaceDataModule, "data")
     data = parser.instantiate_classes(parser.parse_object({"data": config})).data

@@ -4,15 +4,24 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import save, write_table
 from lit_faces.studies.plan import Run
 
 _ADVERSARIAL = ("train/discriminator_loss", "train/generator_loss")
-_TOTAL = "train/loss"
+_TOTAL, _BOUND = "train/loss", "validation/elbo"
+# What a panel may show, in the colours of all panels.
+_CURVES = {
+    _BOUND: ("bound on the validation split, nats per image", "tab:green"),
+    _TOTAL: ("loss", "tab:blue"),
+    _ADVERSARIAL[0]: ("discriminator loss", "tab:orange"),
+    _ADVERSARIAL[1]: ("generator loss", "tab:purple"),
+}
+_COLUMNS = 4
 
 
 def read_history(run: Run) -> list[dict[str, str]]:
@@ -36,45 +45,74 @@ def _drawn(line: dict[str, str]) -> set[str]:
 
 
 def draw_training(settings: object, context: Context) -> list[Path]:
-    """What was logged while training: the validation bound an epoch, or the losses of a method without one."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.4))
+    """A panel a run of what was logged while training: the validation bound, or the losses of a method without one."""
+    runs = [run for run in context.runs if not run.is_judge]
+    several = len({run.seed for run in runs}) > 1
+    panels: dict[str, Curves] = {}
     table: list[list[Any]] = []
-    for run in (run for run in context.runs if not run.is_judge):
+    for run in runs:
         history = read_history(run)
-        label = f"{run.name}, seed {run.seed}"
         for line in history:
             table += [
                 [run.name, run.seed, line.get("epoch", ""), line.get("step", ""), key, value]
                 for key, value in line.items()
                 if key.startswith(("train/", "validation/")) and value
             ]
-        bound = [
-            (int(line["epoch"]) + 1, float(line["validation/elbo"])) for line in history if line.get("validation/elbo")
-        ]
-        if bound:
-            axes[0].plot(*zip(*bound, strict=True), marker=".", label=label)
-        for key in () if bound else (*_ADVERSARIAL, _TOTAL):
-            losses = [(int(line["step"]), float(line[key])) for line in history if key in _drawn(line)]
-            if losses:
-                axes[1].plot(*zip(*losses, strict=True), label=f"{label}: {key.removeprefix('train/')}")
-    axes[0].set(xlabel="epoch", ylabel="nats per image", title="bound on the validation split")
-    axes[1].set(xlabel="batch", ylabel="loss, as each method weighs it", title="training losses")
-    # Sums over pixels fall by orders of magnitude.
-    drawn = [value for line in axes[1].get_lines() for value in np.asarray(line.get_ydata())]
-    if drawn and max(drawn) > 20 * min(drawn) > 0:
-        axes[1].set_yscale("log")
-    bounds = [float(row[5]) for row in table if row[4] == "validation/elbo"]
-    if bounds:
-        # The first epochs can lie far below the rest.
-        axes[0].set_ylim(bottom=max(min(bounds), 0.0))
-    for axis in axes:
-        axis.set_visible(axis.has_data())
-        if axis.has_data():
-            axis.legend(fontsize=7)
+        training = context.results.records[run.name][run.seed]["training"]
+        if curves := _curves(history, training["batches"] / max(1, training["epochs"])):
+            panels[f"{run.name}, seed {run.seed}" if several else run.name] = curves
+    if not panels:
+        return []
     path = context.folder / "training.png"
-    save(figure, path)
+    save(_drawn_panels(panels), path)
     write_table(path.with_suffix(".csv"), ["run", "seed", "epoch", "batch", "quantity", "value"], table)
     return [path]
+
+
+Curves = dict[str, list[tuple[float, float]]]
+
+
+def _curves(history: list[dict[str, str]], batches: float) -> Curves:
+    """Epochs and values by what was logged, of a run with so many batches an epoch."""
+    bound = [(int(line["epoch"]) + 1.0, float(line[_BOUND])) for line in history if line.get(_BOUND)]
+    if bound:
+        return {_BOUND: bound}
+    losses = {
+        key: [(int(line["step"]) / batches, float(line[key])) for line in history if key in _drawn(line)]
+        for key in (_TOTAL, *_ADVERSARIAL)
+    }
+    return {key: points for key, points in losses.items() if points}
+
+
+def _drawn_panels(panels: dict[str, Curves]) -> Figure:
+    """Each run with its own axes, since lengths and weights differ; what a curve is stands in one legend."""
+    columns = min(_COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(3.1 * columns, 2.2 * rows), squeeze=False, layout="constrained")
+    for axis in grid.flat[len(panels) :]:
+        axis.set_visible(False)
+    shown = {}
+    for axis, (title, curves) in zip(grid.flat, panels.items(), strict=False):
+        for key, points in curves.items():
+            label, colour = _CURVES[key]
+            marker = "." if key == _BOUND else None
+            [shown[key]] = axis.plot(*zip(*points, strict=True), color=colour, marker=marker, lw=1, label=label)
+        axis.set_title(title, fontsize=9)
+        axis.tick_params(labelsize=8)
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        axis.set_xlim(left=0)
+        values = [value for points in curves.values() for _, value in points]
+        # Sums over pixels fall by orders of magnitude.
+        if max(values) > 20 * min(values) > 0:
+            axis.set_yscale("log")
+            axis.yaxis.set_minor_formatter(NullFormatter())
+        # The first epochs can lie far below the rest.
+        if _BOUND in curves and min(values) < 0 < max(values):
+            axis.set_ylim(bottom=0)
+    figure.supxlabel("epochs", fontsize=9)
+    handles = [shown[key] for key in _CURVES if key in shown]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9, frameon=False)
+    return figure
 
 
 def draw_widths(settings: object, context: Context) -> list[Path]:
