@@ -1,14 +1,13 @@
 """`lit-faces fit | validate | test | predict`: LightningCLI with this suite's defaults."""
 
 import logging
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 import yaml
@@ -45,6 +44,7 @@ from lit_faces.callbacks.sample_grid import SampleGrid
 from lit_faces.callbacks.verification import Verification
 from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
+from lit_faces.lightning_parser import OneLineParser
 from lit_faces.loggers import finished_wandb_run, settle_loggers
 from lit_faces.methods import METHODS
 from lit_faces.methods.base import Method
@@ -83,59 +83,6 @@ _EXPECTED_LINES = ("GPU available", "TPU available", "HPU available", "\U0001f4a
 
 def _is_news(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(_EXPECTED_LINES)
-
-
-_HINT = " (lit-faces VERB --help, --model.help CLASS and --data.help CLASS list the options)"
-
-
-def _data_sets() -> list[str]:
-    """Names of the data sets of the suite."""
-    found, classes = [], [FaceDataModule]
-    while classes:
-        children = classes.pop().__subclasses__()
-        classes += children
-        found += [child.__name__ for child in children if not child.__subclasses__()]
-    return sorted(found)
-
-
-def _refuse_choice(message: str, ex: Exception | None) -> None:
-    """Raises UserError with the choices, if that is what jsonargparse's message is about."""
-    keys = re.findall(r'Parser key "([^"]+)"', message)
-    expected = message.partition("Errors:")[2] or message
-    choices = [choice.strip("' ") for group in re.findall(r"Literal\[(.*?)\]", expected) for choice in group.split(",")]
-    given = re.search(r"(?:Got value|Given value): (.*)", message)
-    if choices and given:
-        raise UserError(f"--{'.'.join(keys)} must be one of {', '.join(choices)}, got {given[1]!r}") from ex
-
-
-class OneLineParser(LightningArgumentParser):
-    """Says what is wrong with an argument in one line, by its key; takes no abbreviated key."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise UserError in place of printing every option."""
-        failed = re.search(r"Call to compute_fn of link .* failed: (.*)", message)
-        if failed:
-            raise UserError(failed[1]) from ex
-        _refuse_choice(message, ex)
-        noise = ("Does not validate", "Subtypes:", "Errors:", "Given value", "- Expected a <class 'NoneType'>")
-        lines = (line.strip() for line in str(message).splitlines())
-        text = " ".join(line.removeprefix("- ") for line in lines if line and not line.startswith(noise))
-        # The parser of a class has said it, by the class's own key.
-        nested = re.fullmatch(r'Parser key "(model|data)": --(.* must be one of .*)', text.removesuffix(_HINT))
-        if nested:
-            raise UserError(f"--{nested[1]}.{nested[2]}") from ex
-        unknown = re.search(r'Parser key "(model|data)": .*import path string: (\S+)', text)
-        if unknown:
-            key, name = unknown.groups()
-            known = METHODS if key == "model" else _data_sets()
-            raise UserError(
-                f"--{key}: there is no class {name!r}: use one of {', '.join(known)}, or a dotted path"
-            ) from ex
-        # The parser of a verb has put the hint already.
-        raise UserError(text.removesuffix(_HINT) + _HINT) from ex
 
 
 class LitFacesCLI(LightningCLI):

@@ -144,7 +144,9 @@ def test_the_judge_is_loaded_once_and_must_know_the_attributes(monkeypatch):
     with pytest.raises(UserError, match="judge was trained on others, the data is Tinted"):
         classifier_of(trainer, method)
     monkeypatch.setattr("lit_faces.callbacks.attribute_edits.load_method", lambda path, device: method)
-    with pytest.raises(UserError, match="'classifies'"):
+    with pytest.raises(
+        UserError, match=r"judge is of Painter, which does not tell attributes: .* as --edits\.classifier"
+    ):
         classifier_of(trainer, method)
 
 

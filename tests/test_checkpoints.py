@@ -69,7 +69,7 @@ def test_a_method_of_your_own_is_loaded_by_its_class(data, tmp_path):
     path = checkpoint_of(method, tmp_path / "a.ckpt")
     assert isinstance(load_method(path, Mine), Mine)
     for cls in (None, CMMA):
-        with pytest.raises(UserError, match=r"holds a Mine.*pass its class to load_method"):
+        with pytest.raises(UserError, match=r"is of Mine.*pass its class to load_method"):
             load_method(path, cls)
 
 

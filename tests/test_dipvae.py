@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
 from lit_faces.methods.capabilities import Edits, Encodes, Generates, Labelled, Reconstructs
 from lit_faces.methods.dipvae import DIPVAE
@@ -156,12 +155,6 @@ def test_attributes_play_no_part_in_the_training(data, batch):
         torch.manual_seed(1)
         losses.append(method.losses(batch._replace(attributes=attributes)))
     assert losses[0] == losses[1]
-
-
-def test_one_image_has_no_covariance(data, batch):
-    one = Batch(*(column[:1] for column in batch))
-    with pytest.raises(UserError, match=r"one image has none: raise --data.batch_size, to 256 or more"):
-        make(data).losses(one)
 
 
 @pytest.mark.parametrize("weight", ["lambda_od", "lambda_d"])

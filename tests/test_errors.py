@@ -240,7 +240,7 @@ def test_a_foreign_checkpoint_leaves_the_folder_as_it_was(trained, error_line, t
     line = error_line(
         [*options("fit", "CVAE", tmp_path / "new"), "--trainer.max_epochs", "1", "--ckpt_path", checkpoint]
     )
-    assert line.startswith(f"{checkpoint} is of CMMA, not of CVAE: give the --ckpt_path of a CVAE, or --model=CMMA")
+    assert line.startswith(f"{checkpoint} is of CMMA, not of CVAE: give a --ckpt_path of CVAE, or --model=CMMA")
     assert not (tmp_path / "new").exists()
     # With other epochs, which would be written into the config.
     other = tmp_path / "other"

@@ -186,7 +186,7 @@ def test_another_checkpoint_is_refused(data, tmp_path):
     classifier.prepare(data.spec)
     edits = AttributeEdits(edits={"smile": Edit(set=(data.spec.attributes[0],))})
     path = checkpoint_of(classifier, tmp_path / "a.ckpt")
-    with pytest.raises(UserError, match=r"a\.ckpt holds a AttributeClassifier, which does not tell persons apart"):
+    with pytest.raises(UserError, match=r"a\.ckpt is of AttributeClassifier, which does not tell persons apart"):
         evaluate(Same(), data, edits, IdentityKept(path))
     method = make(data)
     method.spec = replace(data.spec, image_shape=(3, 64, 64))

@@ -90,7 +90,7 @@ def test_shapes_and_ranges_for_every_size(size):
         assert log_variance.min() < 0
     assert Generator(shape, 7, 5, 0.03)(z, y).shape == (2, *shape)
     assert Discriminator(shape, 5, 0.03)(x, y).shape == (2,)
-    assert AttributeNet(3, 5, 0.125)(x).shape == (2, 5)
+    assert AttributeNet(shape, 5, 0.125)(x).shape == (2, 5)
 
 
 def test_one_channel_is_enough():

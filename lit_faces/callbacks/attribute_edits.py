@@ -14,7 +14,7 @@ from lit_faces.data.base import Split
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method, load_method
-from lit_faces.methods.capabilities import Classifies, Edits, Generates, Reconstructs, require
+from lit_faces.methods.capabilities import Classifies, Edits, Generates, Reconstructs
 from lit_faces.metrics.attributes import AttributeHits
 from lit_faces.metrics.noise import ImageNoise
 
@@ -58,10 +58,11 @@ class AttributeEdits(Evaluator):
         self._hits: dict[tuple[str, str], AttributeHits] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse what cannot be watched before the training rather than after its first epoch."""
-        if self.watches:
-            assert isinstance(pl_module, Method)
-            self.start(trainer, pl_module)
+        """Refuse before the training what would be refused after it."""
+        assert isinstance(pl_module, Method)
+        self.start(trainer, pl_module)
+        if not self.watches:
+            self._classifier = None
 
     def start(self, trainer: Trainer, method: Method) -> bool:
         """Load the classifier and make sure that it and the edits fit the data."""
@@ -91,10 +92,17 @@ class AttributeEdits(Evaluator):
             # Its first weights are drawn before they are loaded, which must not change what the training draws.
             with torch.random.fork_rng(devices=[]):
                 classifier: Any = load_method(Path(self.classifier_path), device=method.device)
-            require(classifier, Classifies, type(classifier).__name__)
             judged = classifier.spec
+            if not isinstance(classifier, Classifies):
+                raise UserError(
+                    f"{self.classifier_path} is of {type(classifier).__name__}, which does not tell attributes: give the "
+                    "checkpoint of an AttributeClassifier as --edits.classifier"
+                )
             if judged.attributes != method.spec.attributes:
-                raise UserError(f"{self.classifier_path} was trained on {judged.name}, the data is {method.spec.name}")
+                raise UserError(
+                    f"{self.classifier_path} was trained on {judged.name}, the data is {method.spec.name}: give an "
+                    "--edits.classifier that was trained on the same attributes"
+                )
             self._classifier = classifier
         return self._classifier
 

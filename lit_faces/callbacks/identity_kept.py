@@ -39,6 +39,12 @@ class IdentityKept(Evaluator):
         self._embedding: Identifies | None = None
         self._edits: dict[str, Edit] = {}
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse before the training what would be refused after it."""
+        assert isinstance(pl_module, Method)
+        if self.embedding_path and isinstance(pl_module, Edits):
+            self._load(pl_module)
+
     def start(self, trainer: Trainer, method: Method) -> bool:
         """Load the embedding and choose the threshold.
 
@@ -73,7 +79,7 @@ class IdentityKept(Evaluator):
         spec = embedding.spec
         if not isinstance(embedding, Identifies):
             raise UserError(
-                f"{self.embedding_path} holds a {type(embedding).__name__}, which does not tell persons apart: give "
+                f"{self.embedding_path} is of {type(embedding).__name__}, which does not tell persons apart: give "
                 "the checkpoint of an IdentityEmbedding as --identity.embedding"
             )
         if spec.image_shape != method.spec.image_shape:

@@ -1,6 +1,7 @@
 """`record.json`: all that a run measured, and what it was measured with."""
 
 import csv
+import json
 import os
 import platform
 import time
@@ -13,6 +14,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import WandbLogger
 
 from lit_faces.callbacks.measurement import Evaluates
+from lit_faces.errors import UserError
 from lit_faces.files import replacing, sha256_of, write_json
 from lit_faces.methods.base import Method, read_checkpoint
 from lit_faces.run_folder import RunFolder
@@ -90,9 +92,13 @@ class Record(Callback):
         self._epoch_start = time.perf_counter()
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the record."""
+        """Write the record. Raises UserError, on every rank, if a number of it is not finite."""
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         evaluations = [c.evaluation for c in callbacks if isinstance(c, Evaluates) and c.evaluation is not None]
+        measurements = [vars(m) for evaluation in evaluations for m in evaluation.measurements]
+        curves = {name: curve for evaluation in evaluations for name, curve in evaluation.curves.items()}
+        for name, found in (*((m["metric"], m) for m in measurements), *curves.items()):
+            _check_finite(name, found)
         if not trainer.is_global_zero or not evaluations:
             return
         assert isinstance(pl_module, Method)
@@ -100,7 +106,6 @@ class Record(Callback):
         spec = pl_module.spec
         config = folder.config.read_text() if folder.config.exists() else ""
         training = read_checkpoint(Path(str(trainer.ckpt_path)))["training"] if trainer.ckpt_path else {}
-        measurements = [vars(m) for evaluation in evaluations for m in evaluation.measurements]
         write_json(
             folder.record,
             {
@@ -118,7 +123,7 @@ class Record(Callback):
                     **environment(),
                 },
                 "measurements": measurements,
-                "curves": {name: curve for evaluation in evaluations for name, curve in evaluation.curves.items()},
+                "curves": curves,
             },
         )
         per_image = {name: values for evaluation in evaluations for name, values in evaluation.per_image.items()}
@@ -130,6 +135,16 @@ class Record(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_table("measurements", columns, [[m[column] for column in columns] for m in measurements])
+
+
+def _check_finite(name: str, found: object) -> None:
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError as error:
+        raise UserError(
+            f"what was measured as {name} is not finite, so there is no record: a checkpoint (--ckpt_path, --edits.classifier, "
+            "--identity.embedding) probably holds weights that are not: name another, or train it again"
+        ) from error
 
 
 def _write_per_image(

@@ -16,6 +16,8 @@ class AttributeClassifier(Method):
     A real-valued attribute counts as present above its threshold (`DataSpec.threshold`). Adam with weight decay.
     """
 
+    fewest_images = 2
+
     def __init__(
         self, width: float = 1.0, dropout: float = 0.3, learning_rate: float = 1e-3, weight_decay: float = 1e-4
     ) -> None:
@@ -26,7 +28,7 @@ class AttributeClassifier(Method):
 
     def build(self, spec: DataSpec) -> None:
         """The network."""
-        self.network = AttributeNet(spec.image_shape[0], len(spec.attributes), self.width, self.dropout)
+        self.network = AttributeNet(spec.image_shape, len(spec.attributes), self.width, self.dropout)
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Probability (B, A) of each attribute, from images (B, C, H, W) in [0, 1]."""

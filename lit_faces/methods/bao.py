@@ -51,6 +51,7 @@ class CVAEGANBao(LabelledMethod):
     """
 
     adversarial = True
+    fewest_images = 2
 
     def __init__(
         self,

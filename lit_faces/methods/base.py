@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from lit_faces import __version__
@@ -26,6 +27,8 @@ class Method(LightningModule):
     adversarial: bool = False
     # Of a whole run, `trainer.max_epochs` at the least.
     fewest_epochs: int = 1
+    # Of a training batch: a covariance needs two, and so does batch normalisation where a channel is one number an image.
+    fewest_images: int = 1
 
     def build(self, spec: DataSpec) -> None:
         """Make the networks for images and attributes as described."""
@@ -56,8 +59,23 @@ class Method(LightningModule):
         return {key: value for key, value in self.hparams.items() if not key.startswith("_")}
 
     def configure_model(self) -> None:
-        """Lightning's hook: build for the trainer's data."""
+        """Lightning's hook: build for the trainer's data, and refuse a fit that cannot be, before anything is written."""
         self.prepare(self.trainer.datamodule.spec)  # type: ignore[attr-defined]
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            assert self.trainer.max_epochs is not None
+            self.check_fit(self.trainer.max_epochs, self.trainer.datamodule.batch_size)  # type: ignore[attr-defined]
+
+    def check_fit(self, epochs: int, batch_size: int) -> None:
+        """Raises UserError for fewer epochs (-1: no limit) or smaller batches than the method can be trained with."""
+        name = type(self).__name__
+        if 0 <= epochs < self.fewest_epochs:
+            raise UserError(
+                f"{name} cannot be trained in {epochs} epochs: give --trainer.max_epochs of {self.fewest_epochs} or more"
+            )
+        if batch_size < self.fewest_images:
+            raise UserError(
+                f"{name} cannot be trained on batches of {batch_size}: give --data.batch_size of {self.fewest_images} or more"
+            )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Any:
         """One step of the one optimiser; returns the losses, on the device, for the callbacks to log."""
@@ -116,7 +134,7 @@ class Method(LightningModule):
         data = DataSpec.from_dict(about["data"])
         if about["method"] != type(self).__name__:
             raise UserError(
-                f"{path} is of {about['method']}, not of {type(self).__name__}: give the --ckpt_path of a "
+                f"{path} is of {about['method']}, not of {type(self).__name__}: give a --ckpt_path of "
                 f"{type(self).__name__}, or --model={about['method']}"
             )
         if (data.name, data.attributes, data.image_shape) != (
@@ -136,6 +154,7 @@ class Method(LightningModule):
                 f"{path} was trained with other arguments ({'; '.join(differ)}): give those that it was trained with, or "
                 "another --ckpt_path"
             )
+        _check_weights(self, checkpoint, path)
 
 
 _WEIGHTS = ("alpha", "beta", "gamma", "delta", "rho")
@@ -147,9 +166,9 @@ def _check_number(name: str, value: object) -> None:
     wrong = "finite" if not isfinite(value) else ""
     if name.endswith("_dim") and value < 1:
         wrong = "at least 1"
-    elif name == "width" and value <= 0:
+    elif (name == "width" or name.endswith("learning_rate")) and value <= 0:
         wrong = "above 0"
-    elif (name in _WEIGHTS or name.startswith(("beta_", "lambda_")) or name.endswith("learning_rate")) and value < 0:
+    elif (name in _WEIGHTS or name.startswith(("beta_", "lambda_")) or name.endswith("weight_decay")) and value < 0:
         wrong = "at least 0"
     if wrong:
         raise UserError(f"model.{name} must be {wrong}, got {value}")
@@ -160,6 +179,15 @@ def _about(checkpoint: Any, path: object) -> dict[str, Any]:
         raise UserError(f"{path} is not a lit_faces checkpoint: name one that `lit-faces fit` wrote")
     about: dict[str, Any] = checkpoint["lit_faces"]
     return about
+
+
+def _check_weights(method: Method, checkpoint: dict[str, Any], path: object) -> None:
+    theirs = {name: value.shape for name, value in checkpoint.get("state_dict", {}).items()}
+    if theirs != {name: value.shape for name, value in method.state_dict().items()}:
+        raise UserError(
+            f"{path} does not hold the weights of {type(method).__name__}: it is damaged or of another version: name "
+            "another, or train it again"
+        )
 
 
 def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
@@ -181,7 +209,7 @@ def load_method(path: str | Path, cls: type[Method] | None = None, device: str |
     """A trained method, ready to generate and edit, from its checkpoint alone.
 
     `cls` is needed for a method of your own; the suite's own are found by name. Raises UserError if the file is no checkpoint
-    of this suite or if it holds another method.
+    of this suite, if it holds another method, or if its weights are not that method's.
     """
     import lit_faces.methods as methods
 
@@ -189,9 +217,10 @@ def load_method(path: str | Path, cls: type[Method] | None = None, device: str |
     about = checkpoint["lit_faces"]
     cls = cls or methods.METHODS.get(about["method"])
     if cls is None or cls.__name__ != about["method"]:
-        raise UserError(f"{path} holds a {about['method']}, which is not known here: pass its class to load_method")
+        raise UserError(f"{path} is of {about['method']}, which is not known here: pass its class to load_method")
     method = cls(**about["arguments"])
     method.prepare(DataSpec.from_dict(about["data"]))
+    _check_weights(method, checkpoint, path)
     method.load_state_dict(checkpoint["state_dict"])
     return method.to(device).eval()
 

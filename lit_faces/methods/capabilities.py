@@ -4,7 +4,6 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from lit_faces.errors import UserError
 from lit_faces.objectives.gaussian import DiagonalGaussian
 
 
@@ -130,9 +129,3 @@ class Identifies(Protocol):
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, embedding_dim), near each other for one person, from images (B, C, H, W) in [0, 1]."""
         ...
-
-
-def require(method: object, capability: type, name: str) -> None:
-    """Raises UserError if a method lacks a capability (a GAN has no posterior, so it cannot edit, say)."""
-    if not isinstance(method, capability):
-        raise UserError(f"{name} cannot do this: it has no {capability.__name__.lower()!r} capability")

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_faces.data.batch import Batch, DataSpec
-from lit_faces.errors import UserError
 from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.dipvae import Decoder, Encoder
 from lit_faces.objectives.covariance import covariance, covariance_penalties
@@ -32,6 +31,9 @@ class DIPVAE(LabelledMethod):
     C is estimated from the batch of each process, and of few images its noise is most of the penalty: have a batch_size
     of at least 256. One Adam.
     """
+
+    # One has no covariance.
+    fewest_images = 2
 
     def __init__(
         self,
@@ -60,13 +62,8 @@ class DIPVAE(LabelledMethod):
         return diagonal(self.encoder(images), LATENT_LOG_VARIANCE)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss and its terms without their weights. Raises UserError for a batch of one image."""
+        """The loss and its terms without their weights."""
         images = batch.images
-        if len(images) < 2:
-            raise UserError(
-                "DIPVAE needs the covariance of a batch, and one image has none: raise --data.batch_size, to 256 or "
-                "more"
-            )
         q = self.posterior(images)
         pixels = self.decoder(sample(q, torch.randn_like(q.mean)))
         error = F.binary_cross_entropy_with_logits(pixels, images, reduction="sum") / len(images)

@@ -77,6 +77,7 @@ class IcGAN(LabelledMethod):
     adversarial = True
     # One a stage.
     fewest_epochs = 3
+    fewest_images = 2
 
     def __init__(
         self,
@@ -130,11 +131,14 @@ class IcGAN(LabelledMethod):
 
     # Training.
 
-    def on_fit_start(self) -> None:
-        """Fix the stages. Raises UserError if there are too few epochs, or no limit to them."""
-        epochs = self.trainer.max_epochs or 0
+    def check_fit(self, epochs: int, batch_size: int) -> None:
+        """Raises UserError if there are too few epochs or images a batch, or no limit to the epochs."""
         stage_ends(self.stages, epochs)
-        self.epochs = epochs
+        super().check_fit(epochs, batch_size)
+
+    def on_fit_start(self) -> None:
+        """Fix the stages."""
+        self.epochs = self.trainer.max_epochs
 
     @property
     def stage(self) -> int:

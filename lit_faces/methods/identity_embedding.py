@@ -20,6 +20,8 @@ class IdentityEmbedding(Method):
     10,177 persons); persons who share a class are learned as one. Adam with weight decay.
     """
 
+    fewest_images = 2
+
     def __init__(
         self,
         width: float = 1.0,
@@ -41,7 +43,7 @@ class IdentityEmbedding(Method):
             raise UserError(
                 f"model.classes must be at least 2 and model.scale above 0, got {self.classes} and {self.scale}"
             )
-        self.network = EmbeddingNet(spec.image_shape[0], self.embedding_dim, self.width, self.dropout)
+        self.network = EmbeddingNet(spec.image_shape, self.embedding_dim, self.width, self.dropout)
         # Of about unit length, which decides how fast a step can turn them.
         self.directions = nn.Parameter(torch.randn(self.classes, self.embedding_dim) / self.embedding_dim**0.5)
 

@@ -32,6 +32,7 @@ class LabelledVAE(LabelledMethod):
     conditioned on and how labels are switched (section 4.3).
     """
 
+    fewest_images = 2
     style_dim = 0
     search: str = "grid"
     class_means: Tensor
