@@ -26,8 +26,12 @@ def diagonal(parameters: tuple[Tensor, Tensor], bounds: tuple[float, float]) -> 
     The log-variance is clamped to `bounds`; the parameters are taken to float32.
     """
     mean, log_variance = parameters
-    scale = (0.5 * log_variance.float().clamp(*bounds)).exp()
-    return Independent(Normal(mean.float(), scale, validate_args=False), mean.dim() - 1, validate_args=False)
+    return gaussian(mean, (0.5 * log_variance.float().clamp(*bounds)).exp())
+
+
+def gaussian(mean: Tensor, std: Tensor) -> DiagonalGaussian:
+    """The same from the standard deviation (B, ...) itself."""
+    return Independent(Normal(mean.float(), std.float(), validate_args=False), mean.dim() - 1, validate_args=False)
 
 
 def sample(distribution: DiagonalGaussian, noise: Tensor) -> Tensor:
