@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prepare = verbs.add_parser(
         "prepare", help="download or take over a data set, check it and build its cache; extend the labels of TFD"
     )
-    prepare.add_argument("dataset", choices=["lfw", "celeba", "tfd"], help="which data set")
+    prepare.add_argument("dataset", choices=["lfw", "celeba", "mnist", "tfd"], help="which data set")
     prepare.add_argument(
         "--from",
         dest="sources",
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="FILE_OR_DIR",
-        help="local images (folder or archive) and lists to take instead of downloading them; CelebA comes only so",
+        help="local files (images, in a folder or archive, and lists) to take instead of downloading them; CelebA comes only so",
     )
     prepare.add_argument(
         "--images-url", metavar="URL", help="mirror of lfw-funneled.tgz; its SHA-256 is demanded all the same"
@@ -39,12 +39,14 @@ def run(arguments: argparse.Namespace) -> None:
     from lit_faces.data.sources import data_root
     from lit_faces.data.verb_celeba import list_celeba, prepare_celeba
     from lit_faces.data.verb_lfw import list_lfw, prepare_lfw
+    from lit_faces.data.verb_mnist import list_mnist, prepare_mnist
     from lit_faces.data.verb_tfd import list_tfd, prepare_tfd
 
     root = data_root(arguments.root)
     if arguments.data_verb == "list":
         list_lfw(root)
         list_celeba(root)
+        list_mnist(root)
         list_tfd(root)
     elif arguments.dataset == "tfd":
         if arguments.sources or arguments.images_url or arguments.attributes_url:
@@ -55,6 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.dataset == "lfw":
         prepare_lfw(root, arguments.sources, arguments.images_url, arguments.attributes_url)
     elif arguments.images_url or arguments.attributes_url:
-        raise UserError("--images-url and --attributes-url are for lfw: name files of CelebA with --from")
+        raise UserError("--images-url and --attributes-url are for lfw: name local files with --from")
+    elif arguments.dataset == "mnist":
+        prepare_mnist(root, arguments.sources)
     else:
         prepare_celeba(root, arguments.sources)
