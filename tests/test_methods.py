@@ -8,10 +8,12 @@ from lit_faces.methods import CGAN, CMMA, CVAE, METHODS, AttributeClassifier
 from lit_faces.methods.capabilities import (
     BoundsLikelihood,
     Classifies,
+    Describes,
     Edits,
     Encodes,
     Generates,
     Identifies,
+    Layered,
     Recognises,
     Reconstructs,
     Switches,
@@ -224,8 +226,10 @@ def test_methods_can_do_what_the_papers_say():
         Encodes,
         BoundsLikelihood,
         Classifies,
+        Describes,
         Recognises,
         Identifies,
+        Layered,
     )
     labelled = {Reconstructs, Edits, Switches, Encodes}
     can = {name: {c for c in everything if isinstance(method(), c)} for name, method in METHODS.items()}
@@ -242,6 +246,8 @@ def test_methods_can_do_what_the_papers_say():
         "IFcVAEGAN": {Generates, Reconstructs, Edits, Encodes, Recognises},
         "IcGAN": {Generates, Reconstructs, Edits, Encodes, Recognises},
         "DIPVAE": {Reconstructs, Encodes},
-        "AttributeClassifier": {Classifies},
+        "VLAE": {Reconstructs, Layered},
+        "MMDVLAE": {Reconstructs, Layered},
+        "AttributeClassifier": {Classifies, Describes},
         "IdentityEmbedding": {Identifies},
     }

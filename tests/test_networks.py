@@ -10,7 +10,7 @@ from lit_faces.networks.cmma import AttributePrior, Convolutions, Decoder, Discr
 from lit_faces.networks.layers import UpsampleConv2d, check_square, scaled
 
 PAPER = (3, 64, 64)
-# METHODS.md, sections 1 to 3: 73 attributes, 500 latent dimensions.
+# With 73 attributes and 500 latent dimensions.
 PARAMETERS = {
     "h": (lambda: Encoder(PAPER, 500), 5_350_264),
     "f": (lambda: AttributePrior(73, 500), 860_200),

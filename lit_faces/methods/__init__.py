@@ -15,6 +15,7 @@ from lit_faces.methods.icgan import IcGAN
 from lit_faces.methods.identity_embedding import IdentityEmbedding
 from lit_faces.methods.ifcvaegan import IFcVAEGAN
 from lit_faces.methods.vae import VAE
+from lit_faces.methods.vlae import MMDVLAE, VLAE
 
 METHODS: dict[str, type[Method]] = {
     method.__name__: method
@@ -31,6 +32,8 @@ METHODS: dict[str, type[Method]] = {
         IFcVAEGAN,
         IcGAN,
         DIPVAE,
+        VLAE,
+        MMDVLAE,
         AttributeClassifier,
         IdentityEmbedding,
     )
@@ -44,7 +47,9 @@ __all__ = [
     "CVAEGAN",
     "DIPVAE",
     "METHODS",
+    "MMDVLAE",
     "VAE",
+    "VLAE",
     "AttributeClassifier",
     "CVAEGANBao",
     "CondVAE",

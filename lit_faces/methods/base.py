@@ -166,9 +166,11 @@ def _check_number(name: str, value: object) -> None:
     wrong = "finite" if not isfinite(value) else ""
     if name.endswith("_dim") and value < 1:
         wrong = "at least 1"
-    elif (name == "width" or name.endswith("learning_rate")) and value <= 0:
+    elif (name in ("width", "warm_up") or name.endswith("learning_rate")) and value <= 0:
         wrong = "above 0"
-    elif (name in _WEIGHTS or name.startswith(("beta_", "lambda_")) or name.endswith("weight_decay")) and value < 0:
+    elif (
+        name in _WEIGHTS or name.startswith(("beta_", "lambda_")) or name.endswith(("_weight", "weight_decay"))
+    ) and value < 0:
         wrong = "at least 0"
     if wrong:
         raise UserError(f"model.{name} must be {wrong}, got {value}")
@@ -182,10 +184,13 @@ def _about(checkpoint: Any, path: object) -> dict[str, Any]:
 
 
 def _check_weights(method: Method, checkpoint: dict[str, Any], path: object) -> None:
-    theirs = {name: value.shape for name, value in checkpoint.get("state_dict", {}).items()}
-    if theirs != {name: value.shape for name, value in method.state_dict().items()}:
+    weights = checkpoint.get("state_dict", {})
+    theirs = {name: getattr(value, "shape", None) for name, value in weights.items()}
+    wrong = theirs != {name: value.shape for name, value in method.state_dict().items()}
+    if wrong or not all(bool(value.isfinite().all()) for value in weights.values()):
+        what = "the weights of" if wrong else "finite weights of"
         raise UserError(
-            f"{path} does not hold the weights of {type(method).__name__}: it is damaged or of another version: name "
+            f"{path} does not hold {what} {type(method).__name__}: it is damaged or of another version: name "
             "another, or train it again"
         )
 

@@ -121,6 +121,15 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class Describes(Classifies, Protocol):
+    """Describes an image by what it sees in it, in which sets of images compare."""
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (B, F) in float32, from images (B, C, H, W) in [0, 1]."""
+        ...
+
+
+@runtime_checkable
 class Identifies(Protocol):
     """Tells persons apart."""
 
@@ -129,3 +138,31 @@ class Identifies(Protocol):
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, embedding_dim), near each other for one person, from images (B, C, H, W) in [0, 1]."""
         ...
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """Encodes a face in the layers of a ladder, from the bottom, next to the pixels, to the top (MMD-VLAE paper, section 2.2).
+
+    `latent_dims` are the sizes of their codes; a layer of 0 has none. All codes lie side by side, the bottom's first.
+    """
+
+    latent_dims: tuple[int, ...]
+
+    def posterior(self, images: Tensor) -> DiagonalGaussian:
+        """q(z|x), over (B, sum of latent_dims), from images (B, C, H, W) in [0, 1]."""
+        ...
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] from codes (B, sum of latent_dims)."""
+        ...
+
+
+def layers_of(method: Layered) -> dict[str, slice]:
+    """Where the code of each layer that has one lies, by its name: `z_0` is the bottom's."""
+    ends = [sum(method.latent_dims[: level + 1]) for level in range(len(method.latent_dims))]
+    return {
+        f"z_{level}": slice(end - size, end)
+        for level, (end, size) in enumerate(zip(ends, method.latent_dims, strict=True))
+        if size
+    }
