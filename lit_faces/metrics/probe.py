@@ -74,8 +74,12 @@ def probe(train: Split, test: Split, seed: int = 0) -> ProbeScore | None:
     return ProbeScore(tuple(classes), tuple(np.bincount(wanted).tolist()), recall, linear, tuple(right.tolist()))
 
 
-def linear_answers(train: Split, held_out: NDArray[np.float64]) -> NDArray[np.int64]:
+def linear_answers(
+    train: Split, held_out: NDArray[np.float64], class_weight: Literal["balanced"] | None = None
+) -> NDArray[np.int64]:
     """What a linear classifier, to which every training code counts the same, says of each held-out code.
+
+    If it is `balanced`, every class counts the same instead, however rare.
 
     Shapes: training codes (N, d) with classes (N,) integers, held-out codes (M, d); gives (M,) classes. If the training
     codes are of one class, that is the answer to all.
@@ -84,7 +88,23 @@ def linear_answers(train: Split, held_out: NDArray[np.float64]) -> NDArray[np.in
     if (truth == truth[0]).all():
         return np.full(len(held_out), truth[0])
     codes, held_out = _standardised(codes, held_out)
-    return _linear(codes, truth, held_out)
+    return _linear(codes, truth, held_out, class_weight)
+
+
+def linear_values(
+    codes: NDArray[np.float64], values: NDArray[np.float64], held_out: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What a linear regression says of each held-out code: ridge on standardised codes, with a penalty of one observation.
+
+    Shapes: training codes (N, d) with values (N,), held-out codes (M, d); gives (M,). Codes that do not vary tell
+    nothing, and the answer is the mean.
+    """
+    codes, held_out = _standardised(codes, held_out)
+    mean = values.mean()
+    # The penalty settles entries that are copies of each other or constant.
+    slopes = np.linalg.solve(codes.T @ codes + np.eye(codes.shape[1]), codes.T @ (values - mean))
+    answer: NDArray[np.float64] = mean + held_out @ slopes
+    return answer
 
 
 def _standardised(
