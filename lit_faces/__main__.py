@@ -20,6 +20,10 @@ Train and evaluate one method (LightningCLI; `lit-faces VERB --help` lists the s
   test       evaluate on the test split, and write record.json
   predict    reconstruct the test faces, as pictures in the run's folder
 
+Use a trained ladder:
+  arithmetic a - b + c of three photographs:
+                                lit-faces arithmetic a.png b.png c.png --checkpoint runs/RUN -o out.png
+
 Reproduce a paper:
   reproduce  run a study:       lit-faces reproduce cmma --profile laptop
   report     make its report again from the records
@@ -55,7 +59,18 @@ def _data(arguments: Sequence[str]) -> None:
     verb.run(parser.parse_args(arguments))
 
 
-VERBS: dict[str, Callable[[Sequence[str]], None]] = {"reproduce": _reproduce, "report": _report, "data": _data}
+def _arithmetic(arguments: Sequence[str]) -> None:
+    from lit_faces.verb_arithmetic import run
+
+    run(arguments)
+
+
+VERBS: dict[str, Callable[[Sequence[str]], None]] = {
+    "reproduce": _reproduce,
+    "report": _report,
+    "data": _data,
+    "arithmetic": _arithmetic,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

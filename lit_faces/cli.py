@@ -18,20 +18,25 @@ from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import lit_faces.data.celeba
+import lit_faces.data.digits
 import lit_faces.data.expressions
 import lit_faces.data.lfw
+import lit_faces.data.mnist
 import lit_faces.data.swiss_roll
 import lit_faces.data.synthetic
 import lit_faces.data.tfd  # noqa: F401  (these register the short class names --data=LFW)
+from lit_faces.callbacks.arithmetic import Arithmetic
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.c_hat import CHat
 from lit_faces.callbacks.classifier_accuracy import ClassifierAccuracy
+from lit_faces.callbacks.code_match import CodeMatch
 from lit_faces.callbacks.counterfactual_error import CounterfactualError
 from lit_faces.callbacks.epoch_lines import EpochLines
 from lit_faces.callbacks.exact_resume import AtomicCheckpointIO, EpochCheckpoint, EpochSeed
 from lit_faces.callbacks.identity_kept import IdentityKept
 from lit_faces.callbacks.identity_pairs import IdentityPairs
 from lit_faces.callbacks.label_accuracy import LabelAccuracy
+from lit_faces.callbacks.layer_probes import LayerProbes
 from lit_faces.callbacks.leakage import Leakage
 from lit_faces.callbacks.likelihood_bounds import LikelihoodBounds
 from lit_faces.callbacks.linear_accuracy import LinearAccuracy
@@ -41,6 +46,7 @@ from lit_faces.callbacks.predictions import Predictions
 from lit_faces.callbacks.reconstruction import Reconstruction
 from lit_faces.callbacks.record import Record
 from lit_faces.callbacks.sample_grid import SampleGrid
+from lit_faces.callbacks.sample_quality import SampleQuality
 from lit_faces.callbacks.verification import Verification
 from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
@@ -105,10 +111,14 @@ class LitFacesCLI(LightningCLI):
         parser.add_lightning_class_args(LikelihoodBounds, "bounds")
         parser.add_lightning_class_args(ParzenWindow, "parzen")
         parser.add_lightning_class_args(AttributeEdits, "edits")
+        parser.add_lightning_class_args(Arithmetic, "arithmetic")
         parser.add_lightning_class_args(Leakage, "leakage")
         parser.add_lightning_class_args(LinearAccuracy, "linear")
+        parser.add_lightning_class_args(LayerProbes, "probes")
+        parser.add_lightning_class_args(CodeMatch, "codes")
         parser.add_lightning_class_args(IdentityKept, "identity")
         parser.add_lightning_class_args(IdentityPairs, "pairs")
+        parser.add_lightning_class_args(SampleQuality, "quality")
         parser.add_lightning_class_args(SampleGrid, "samples")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_whole_seed)
 
