@@ -12,7 +12,7 @@ READY := .venv/.ready
 STUDY  = $(BIN)/lit-faces $(1) $(2) --profile $(PROFILE) --data $(DATA) --seeds $(SEEDS) --devices $(DEVICES) \
          $(if $(METHODS),--methods $(METHODS)) $(if $(EPOCHS),--epochs $(EPOCHS))
 
-STUDIES := cmma csvae ifcvaegan
+STUDIES := cmma csvae ifcvaegan vlae
 
 .PHONY: help setup $(STUDIES:%=reproduce-%) $(STUDIES:%=report-%) test lint bench lock clean
 
@@ -20,8 +20,9 @@ help:
 	@echo "make reproduce-cmma  train and evaluate CMMA, CVAE and CGAN, and write the report"
 	@echo "make reproduce-csvae the same for VAE, CondVAE, CondVAE-info and CSVAE"
 	@echo "make reproduce-ifcvaegan   the same for IFcVAE-GAN, cVAE-GAN, IcGAN and DIP-VAE"
+	@echo "make reproduce-vlae  the same for VLAE, MMD-VLAE and MMD-VAE, on faces and digits"
 	@echo "                     PROFILE=smoke|laptop|desktop|paper DATA=LFW|CelebA|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae DEVICES=1 EPOCHS=20"
-	@echo "make report-cmma     write the report again from the records (report-csvae)"
+	@echo "make report-STUDY    write the report of a study again from the records (report-cmma and so on)"
 	@echo "make test            run every test"
 	@echo "make lint            ruff and mypy"
 	@echo "make bench           measure the speed; results go to benchmarks/results"

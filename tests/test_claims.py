@@ -194,7 +194,7 @@ def test_a_claim_knows_its_metrics_and_runs() -> None:
         ),
         (
             {"orders": [{"metric": "edit_hits", "better": "a", "worse": ["b"]}]},
-            "names the metric 'edit_hits', which is not measured image by image: use one of c_hat_off_hit, ",
+            "names the metric 'edit_hits', which is not measured image by image: use one of ",
         ),
     ],
 )
@@ -242,6 +242,16 @@ def test_no_common_image_is_not_tested() -> None:
     assert judged(rises, a=per_image(**never)).verdict == "not tested"
     works = {"before/B": [0.0, 0.0], "after/B": [1.0, 1.0]}
     assert judged(rises, a=per_image(**never, **works)).verdict == "confirmed"
+
+
+def test_what_rises_is_one_metric_or_all_behind_its_name() -> None:
+    found = per_image(**{"hit/bottom/A": [0, 0], "hit/top/A": [1, 1], "hit/bottom/B": [0, 0], "hit/top/B": [0, 0]})
+    one = Claim("one", rises={"run": "a", "from": "hit/bottom/A", "to": "hit/top/A"})
+    assert [part["of"] for part in judged(one, a=found).evidence] == ["hit/top/A - hit/bottom/A"]
+    assert judged(one, a=found).verdict == "confirmed"
+    every = Claim("all", rises={"run": "a", "from": "hit/bottom", "to": "hit/top"})
+    assert [part["of"] for part in judged(every, a=found).evidence] == ["A", "B"]
+    assert judged(every, a=found).verdict == "undecided"
 
 
 def test_seeds_of_different_images_are_refused(tmp_path: Path) -> None:

@@ -98,6 +98,19 @@ def test_nothing_that_was_logged_is_no_picture(tmp_path):
     assert curves.draw_training(None, context(tmp_path, ["run"])) == []
 
 
+def test_runs_whose_logs_are_gone_are_named(tmp_path):
+    (tmp_path / "logged" / "logs").mkdir(parents=True)
+    runs = [
+        SimpleNamespace(is_judge=name == "judge", folder=SimpleNamespace(path=tmp_path / name))
+        for name in ("judge", "logged", "lost")
+    ]
+    for figures, said in (
+        ({"training": None}, [f"left out of the curves of training: {tmp_path / 'lost/logs'} is missing"]),
+        ({"reconstructions": None}, []),
+    ):
+        assert curves.unlogged(SimpleNamespace(runs=runs, study=SimpleNamespace(figures=figures))) == said
+
+
 def test_bounds_below_zero_are_seen(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(curves, "save", lambda figure, path: figures.append(figure))

@@ -84,7 +84,7 @@ def make(run: Run) -> None:
 
 
 def write_overlays(folder: Path) -> None:
-    for name in ("edits", "edits_tfd", "edits_facialhair"):
+    for name in ("edits", "edits_tfd", "edits_tfd-expressions", "edits_facialhair"):
         (folder / f"{name}.yaml").parent.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.yaml").touch()
 
@@ -102,10 +102,10 @@ def test_a_report_keeps_what_was_made_before_with_the_same_seeds_and_data(tmp_pa
     runs = [(run.name, run.seed) for run in found.runs if not run.is_judge]
     assert runs == [(name, seed) for seed in (0, 1) for name in ("vae", "csvae", "vae_tfd")]
     assert found.remarks == []
-    # With the real TFD the drawn faces' record is of other data.
+    # With the real TFD what was made on drawn faces is no run of these data.
     found = reported(study, replace(options, stand_ins={"CelebA": "Synthetic"}))
     assert {run.name for run in found.runs if not run.is_judge} == {"vae", "csvae"}
-    assert found.remarks == ["left out: vae_tfd, made with other settings; `lit-faces reproduce` makes it again"]
+    assert found.remarks == []
 
 
 def test_what_was_made_with_other_configs_is_left_out_unless_asked_for(
@@ -144,17 +144,43 @@ def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monke
         return [Path(command[-1]).name for command in called]
 
     assert commands() == [
-        name for name in ("judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0") for _ in ("fit", "test")
+        name
+        for name in ("judge", "judge_tfd-expressions", "vae-seed0", "vae_tfd-expressions-seed0")
+        for _ in ("fit", "test")
     ]
     assert commands() == []
     with (tmp_path / "experiments/csvae/tfd.yaml").open("a") as file:
         file.write("# changed\n")
-    assert set(commands()) == {"judge_tfd", "vae_tfd-seed0"}
+    assert set(commands()) == {"judge_tfd-expressions", "vae_tfd-expressions-seed0"}
     # The judge's own config alone.
     with (tmp_path / "experiments/csvae/classifier.yaml").open("a") as file:
         file.write("# changed\n")
-    assert set(commands()) == {"judge", "judge_tfd", "vae-seed0", "vae_tfd-seed0"}
+    assert set(commands()) == {"judge", "judge_tfd-expressions", "vae-seed0", "vae_tfd-expressions-seed0"}
     assert commands() == []
+
+
+def test_what_is_drawn_for_other_data_lies_beside_what_is_made_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command))
+    study, drawn = read_study("vlae"), Options(runs=tmp_path, methods=("vlae", "vlae_mnist"))
+    real = replace(drawn, stand_ins={"CelebA": "Synthetic"})
+    for options, mnist in ((drawn, "_mnist-digits"), (real, "_mnist")):
+        execute(study, options, runs := plan(study, options))
+        for run in runs:
+            make(run)
+        names = [run.folder.path.name for run in runs]
+        assert names == ["judge", f"judge{mnist}", "vlae-seed0", f"vlae{mnist}-seed0"]
+        assert [path.name for path in runs[-1].configs if path.parent == runs[-1].folder.path.parent] == [
+            f"edits{mnist}.yaml"
+        ]
+    called.clear()
+    for options in (drawn, real):
+        execute(study, options, plan(study, options))
+        assert reported(study, options).remarks == []
+        assert {run.name for run in reported(study, options).runs if not run.is_judge} == {"vlae", "vlae_mnist"}
+    assert called == []
 
 
 LOST = ("plan.json", "record.json", "per_image.csv", "checkpoints/last.ckpt", "config.yaml")

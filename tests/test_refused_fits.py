@@ -14,7 +14,8 @@ LABELS = ["--model.labels", "[Smiling]"]
 
 def fit(method, folder, *words):
     unlabelled = ("CMMA", "CVAE", "CGAN", "AttributeClassifier", "IdentityEmbedding")
-    labels = [] if method in unlabelled else LABELS
+    layers = ["--model.latent_dims", "[1,0,2]"]
+    labels = [] if method in unlabelled else layers if method in ("VLAE", "MMDVLAE") else LABELS
     return [*options("fit", method, folder), *labels, "--trainer.max_epochs", "3", *words]
 
 

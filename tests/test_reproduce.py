@@ -12,6 +12,7 @@ from lit_faces.__main__ import main
 from lit_faces.errors import UserError
 from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.publish import publish
+from lit_faces.studies.sources import SOURCES, Source, settle
 from lit_faces.studies.statements import METRICS
 from lit_faces.studies.study import read_study
 
@@ -59,6 +60,21 @@ def test_the_paper_profile_wants_the_papers_data(
     monkeypatch.setenv("LIT_FACES_DATA", str(tmp_path))
     assert main(["reproduce", "cmma", "--profile", "paper"]) == 2
     assert "lit-faces data prepare lfw" in capsys.readouterr().err
+
+
+def test_every_data_set_of_the_runs_is_said_to_be_itself_or_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIT_FACES_DATA", str(tmp_path))
+    study = read_study("vlae")
+    every, faces = [*study.runs], ["vlae"]
+    asked = "data are drawn here, as asked: Synthetic for CelebA"
+    assert settle(study, "Synthetic", "smoke", every)[2] == [f"{asked}, Digits for MNIST"]
+    assert settle(study, "Synthetic", "smoke", faces)[2] == [asked]
+    assert settle(study, "auto", "smoke", every)[2][1].endswith("Digits stands in for it")
+    monkeypatch.setitem(SOURCES, "MNIST", Source(lambda root: True, ""))
+    assert settle(study, "auto", "smoke", every)[2][1:] == [f"MNIST is that under {tmp_path}"]
+    assert len(settle(study, "auto", "smoke", faces)[2]) == 1
 
 
 @pytest.fixture(scope="module")

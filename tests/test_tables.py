@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lit_faces.methods import METHODS
-from lit_faces.studies.cells import Cells
+from lit_faces.studies.cells import Cells, number
 from lit_faces.studies.collect import Results, Row, rows_of
-from lit_faces.studies.differences import differences
+from lit_faces.studies.differences import data_words, differences
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.judges import judges_note
 from lit_faces.studies.measured import measured_tables
@@ -148,6 +148,69 @@ def test_what_a_profile_changed_is_told_once_for_all_runs_that_share_it(tmp_path
     assert "These settings are not those of the runs' configs: latent_dim 7 in place of 100: all." in lines
 
 
+ORIENTATION = "the published numbers stand beside ours for orientation only, and none of the verdicts"
+
+
+@pytest.mark.parametrize(
+    ("study", "runs", "stand_ins", "title", "lines"),
+    [
+        ("vlae", ("vlae",), {}, "CelebA", []),
+        ("vlae", ("vlae_mnist",), {"CelebA": "Synthetic"}, "MNIST", []),
+        (
+            "vlae",
+            ("vlae_mnist", "vlae"),
+            {"CelebA": "Synthetic"},
+            "synthetic faces; MNIST",
+            [
+                f"The data of vlae are synthetic faces, not CelebA: {ORIENTATION} on these runs speaks of the paper's data.",
+                "The data of vlae_mnist are MNIST.",
+            ],
+        ),
+        (
+            "vlae",
+            ("vlae_mnist", "mmd_vae_mnist"),
+            {"CelebA": "Synthetic", "MNIST": "Digits"},
+            "Digits, not MNIST",
+            [f"The data are Digits, not MNIST: {ORIENTATION} speaks of the paper's data."],
+        ),
+        (
+            "csvae",
+            ("vae", "vae_tfd", "csvae_tfd"),
+            {"TFD": "Expressions"},
+            "CelebA; Expressions, not TFD",
+            [
+                "The data of vae are CelebA.",
+                f"The data of vae_tfd, csvae_tfd are Expressions, not TFD: {ORIENTATION} on these runs speaks of the paper's "
+                "data.",
+            ],
+        ),
+    ],
+)
+def test_every_data_set_of_the_runs_is_named(
+    study: str, runs: tuple[str, ...], stand_ins: dict[str, str], title: str, lines: list[str]
+) -> None:
+    read, options = read_study(study), Options(data="CelebA", stand_ins=stand_ins, methods=runs)
+    record = {"training": {"epochs": 1}, "arguments": {}, "data": {"manifest": {}}}
+    context = Context(read, plan(read, options), Results([], {run: {0: record} for run in runs}, {}), Path())
+    assert data_words(read, context) == title
+    assert [line for line in differences(read, options, context) if line.startswith("The data")] == lines
+
+
+@pytest.mark.parametrize(("metric", "accuracy", "weak"), [("fid", 0.52, True), ("kid", 0.65, False)])
+def test_distances_on_the_features_of_a_judge_near_chance_are_said_to_mean_nothing(
+    metric: str, accuracy: float, weak: bool
+) -> None:
+    rows = [row("judge_mnist", "balanced_accuracy", accuracy), row("judge", "balanced_accuracy", 0.5)]
+    rows += [row("vlae_mnist", metric, 0.3), row("vlae", "elbo", 0.3)]
+    [table] = measured_tables(read_study("vlae"), Results(rows, {}, {}))
+    assert ("Balanced accuracy: 0.52 on all labels (judge of vlae_mnist)." in table.note) is weak
+    assert bool(table.note) is weak
+
+
+def test_small_distances_of_features_have_digits() -> None:
+    assert number(replace(row("vlae", "fid", 0.00123), unit="squared distance of features")) == "0.00123 ± 0.01000"
+
+
 def test_a_published_number_that_compares_with_none_is_marked() -> None:
     study = read_study("ifcvaegan")
     rows = [
@@ -190,10 +253,9 @@ def test_a_part_of_the_data_is_told_and_marked() -> None:
             "measurements": [measured],
         }
         results = Results(rows_of(study, "csvae", {0: record}, True), {"csvae": {0: record}}, {})
-        context = Context(study, plan(study, Options(data="CelebA", methods=("csvae",))), results, Path())
-        lines = [
-            line for line in differences(study, Options(data="CelebA"), context) if line.startswith("The data are")
-        ]
+        options = Options(data="CelebA", stand_ins={}, methods=("csvae",))
+        context = Context(study, plan(study, options), results, Path())
+        lines = [line for line in differences(study, options, context) if line.startswith("The data are")]
         assert lines == [said] * (said is not None)
         [table] = published_tables(study, results)
         assert table.rows[0][2] == "0.996" + mark * " (on all of the data)"

@@ -117,11 +117,11 @@ def test_the_agent_runs_each_point_of_the_sweep_in_a_folder_of_its_own(study, en
     sweep = SWEEPS[study]
     parameters = {name: parameter["values"][-1] for name, parameter in sweep["parameters"].items()}
     command, env = agent_call(environment, sweep, "point001", parameters)
-    place = command.index(f"--config=experiments/{study}/{study}.yaml") + 1
+    place = 1 + max(place for place, word in enumerate(command) if word.startswith("--config="))
     command[place:place] = SMALL
     output = call([*command, *QUIET, "--trainer.max_epochs=1"], {**env, "WANDB_MODE": "offline"})
     assert sweep["metric"]["name"] in output
-    folder = Path(f"runs/{study}-synthetic-seed0-point001")
+    (folder,) = Path("runs").glob("*-synthetic-seed0-point001")
     assert (folder / "wandb_id").read_text() == "point001\n"
     (run,) = folder.glob("wandb/offline-run-*-point001")
     logged = logged_config(run)

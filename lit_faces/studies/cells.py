@@ -17,9 +17,13 @@ class Cells:
     note: str = ""
 
 
+# Of which much may lie below 0.001.
+_SMALL = ("squared error per pixel", "squared MMD", "squared distance of features")
+
+
 def digits(unit: str) -> int:
     """Digits behind the point that a number of a unit is printed with."""
-    return 0 if unit == "nats per image" else 5 if unit.startswith("squared error per pixel") else 3
+    return 0 if unit == "nats per image" else 5 if unit.startswith(_SMALL) else 3
 
 
 def number(row: Row | None) -> str:

@@ -159,11 +159,15 @@ def _values(values: PerImage, metric: str) -> NDArray[np.float64] | None:
 def _rises(values: PerImage | None, before: str, after: str) -> list[Pair]:
     if values is None:
         return []
-    names = [name.partition("/")[2] for name in values.columns if name.startswith(after + "/")]
+    endings = [name.removeprefix(after) for name in values.columns if name == after or name.startswith(after + "/")]
     pairs = [
-        (name, values.columns[f"{after}/{name}"] - values.columns[f"{before}/{name}"], values.identity)
-        for name in names
-        if f"{before}/{name}" in values.columns
+        (
+            ending.removeprefix("/") or f"{after} - {before}",
+            values.columns[after + ending] - values.columns[before + ending],
+            values.identity,
+        )
+        for ending in endings
+        if before + ending in values.columns
     ]
     # An edit that no test face could take part in says nothing of the others.
     return [pair for pair in pairs if not np.isnan(pair[1]).all()]

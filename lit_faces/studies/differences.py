@@ -12,9 +12,40 @@ from lit_faces.studies.study import Options, Study
 from lit_faces.studies.words import plain
 
 
-def data_words(options: Options) -> str:
-    """The data as a title names them."""
-    return "synthetic faces" if options.data == "Synthetic" else options.data
+def data_words(study: Study, context: Context) -> str:
+    """The data sets of a report's runs as its title names them, the main one first."""
+    return "; ".join(
+        _data_name(used) if used == own or own == study.data else f"{_data_name(used)}, not {own}"
+        for own, used in _data_sets(study, context)
+    )
+
+
+def _data_name(data: str) -> str:
+    return "synthetic faces" if data == "Synthetic" else data
+
+
+def _data_sets(study: Study, context: Context) -> dict[tuple[str, str], list[str]]:
+    """The runs by the data that the study names for them and those that they are on, the main data first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, used in {run.name: run.data for run in context.runs if not run.is_judge}.items():
+        found.setdefault((study.data_of(name), used), []).append(name)
+    return dict(sorted(found.items(), key=lambda item: item[0][0] != study.data))
+
+
+def _data_lines(study: Study, context: Context) -> list[str]:
+    """What each data set is, and what that means for the verdicts; nothing if it is the only one and the paper's."""
+    found = _data_sets(study, context)
+    said = []
+    for (own, used), runs in found.items():
+        of, on = ("", "") if len(found) == 1 else (f" of {', '.join(runs)}", " on these runs")
+        if used != own:
+            said.append(
+                f"The data{of} are {_data_name(used)}, not {own}: the published numbers stand beside ours for orientation "
+                f"only, and none of the verdicts{on} speaks of the paper's data."
+            )
+        elif len(found) > 1:
+            said.append(f"The data{of} are {own}.")
+    return said
 
 
 def parts_of_data(context: Context) -> list[str]:
@@ -30,15 +61,7 @@ def differences(study: Study, options: Options, context: Context) -> list[str]:
         said.append(
             "The smoke profile trains for seconds: its numbers and verdicts show that everything runs, nothing else."
         )
-    if options.data != study.data:
-        said.append(
-            f"The data are {data_words(options)}, not {study.data}: the published numbers stand beside ours for orientation "
-            "only, and none of the verdicts speaks of the paper's data."
-        )
-    said += parts_of_data(context)
-    drawn = sorted({run.name for run in context.runs if not run.comparable and not run.is_judge})
-    if drawn and options.data == study.data:
-        said.append(f"Of {', '.join(drawn)} the data were drawn, since the paper's were not there.")
+    said += [*_data_lines(study, context), *parts_of_data(context)]
     records = {name: by_seed[min(by_seed)] for name, by_seed in context.results.records.items() if name in study.runs}
     said += [*_lengths(study, context.results), *_widths(records), *_settings(study, context, records)]
     manifest = next(iter(records.values()))["data"]["manifest"]

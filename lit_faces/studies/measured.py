@@ -27,6 +27,18 @@ MEASURED = (
     "unedited_identity_kept",
     "counterfactual_mse",
     "unedited_mse",
+    "kid",
+    "kid_of_photographs",
+    "fid",
+    "fid_of_photographs",
+    "mmd",
+    "code_mean",
+    "code_covariance",
+    "active_units",
+    "probe_accuracy",
+    "probe_r2",
+    "arithmetic_unedited_rate",
+    "arithmetic_accuracy",
 )
 _OF_PERSONS = ("identity_kept", "identity_accuracy")
 _OF_EDITS = (
@@ -38,6 +50,11 @@ _OF_EDITS = (
     "counterfactual_mse",
     "unedited_mse",
 )
+# All codes of a ladder, side by side.
+_ALL = "all"
+_OF_LAYERS = ("mmd", "code_mean", "code_covariance", "probe_accuracy", "probe_r2")
+# Of data with more attributes only the mean probe and those that the study edits have a column.
+_MANY = 12
 # An edit's first metric, which every method that can be judged has.
 _RATE = "unedited_rate"
 
@@ -50,6 +67,7 @@ def measured_tables(study: Study, results: Results) -> list[Cells]:
         _c_hat_table(study, results, names),
         _attributes_table(results, names),
         _codes_table(results, names),
+        *_layers_tables(study, results, names),
         *(table for judge in study.judges for table in _edits_tables(study, results, judge)),
     ]
     return [table for table in tables if table.rows]
@@ -139,6 +157,66 @@ def _codes_table(results: Results, runs: list[str]) -> Cells:
     linear = "linear probe, first seed" if several else "linear probe"
     header = ["model", "code", "label", "score", "probe ± standard error", linear, "chance", "n"]
     return Cells("codes", "What codes tell of the labels", header, rows)
+
+
+def _layers_tables(study: Study, results: Results, runs: list[str]) -> list[Cells]:
+    """What was measured of the layers of ladders, a line a run and layer; a table for the runs of the same columns."""
+    found = {run: _by_layer(results, run) for run in runs}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for run in (run for run in runs if set(found[run]) - {_ALL}):
+        groups.setdefault(_layer_columns(study, found[run]), []).append(run)
+    title = "How far the codes of each layer are from the prior, and what linear probes tell from them"
+    tables: list[Cells] = []
+    for columns, group in groups.items():
+        rows = [
+            [run, layer, _dimensions(results, run, layer), *(number(measured.get(column)) for column in columns)]
+            for run in group
+            for layer, measured in found[run].items()
+        ]
+        header = ["model", "layer", "dimensions", *map(_heading, columns)]
+        of = f" ({', '.join(group)})" if len(groups) > 1 else ""
+        tables.append(Cells(f"layers_{group[0]}" if tables else "layers", title + of, header, rows))
+    return tables
+
+
+def _by_layer(results: Results, run: str) -> dict[str, dict[str, Row]]:
+    """The rows of a run's layers, the bottom's first and all codes' last, by metric and what it is of (`probe_r2/slant`)."""
+    found: dict[str, dict[str, Row]] = {}
+    for row in (row for row in results.rows if row.run == run):
+        metric, _, rest = row.metric.partition("/")
+        if metric in _OF_LAYERS:
+            layer, _, of = rest.partition("/")
+            found.setdefault(layer or _ALL, {})[f"{metric}/{of}" if of else metric] = row
+    return dict(sorted(found.items(), key=lambda item: (item[0] == _ALL, item[0])))
+
+
+def _layer_columns(study: Study, found: dict[str, dict[str, Row]]) -> tuple[str, ...]:
+    columns = list(dict.fromkeys(column for measured in found.values() for column in measured))
+    attributes = [column for column in columns if column.startswith("probe_accuracy/")]
+    left_out = {"probe_accuracy"}
+    if len(attributes) > _MANY:
+        named = {_spaced(name) for edit in study.edits.values() for names in edit.values() for name in names}
+        left_out = {column for column in attributes if _spaced(column.partition("/")[2]) not in named}
+    ordered = sorted(columns, key=lambda column: _OF_LAYERS.index(column.partition("/")[0]))
+    return tuple(column for column in ordered if column not in left_out)
+
+
+def _heading(column: str) -> str:
+    metric, _, of = column.partition("/")
+    return f"{_spaced(metric)} ({_spaced(of)})" if of else _spaced(metric)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _dimensions(results: Results, run: str, layer: str) -> str:
+    """How many entries the code of a layer has, from the run's records."""
+    records = results.records.get(run, {})
+    sizes = next((record["arguments"]["latent_dims"] for record in records.values()), None)
+    if sizes is None:
+        return "-"
+    return str(sum(sizes) if layer == _ALL else sizes[int(layer.removeprefix("z_"))])
 
 
 def _edits_tables(study: Study, results: Results, judge: str) -> list[Cells]:

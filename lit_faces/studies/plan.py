@@ -157,9 +157,17 @@ def root_of(study: Study, options: Options) -> Path:
     return options.runs / study.name / options.label
 
 
+def _with_stand_in(study: Study, options: Options, name: str) -> str:
+    """A run's or judge's name, with that of what stands in for its data; of the main data the folder of all runs tells it."""
+    own = study.data_of(name)
+    data = options.stand_ins.get(own, own)
+    return name if data == own or own == study.data else f"{name}-{data.lower()}"
+
+
 def _run(study: Study, options: Options, name: str, config: tuple[str, ...], seed: int) -> Run:
     root, is_judge = root_of(study, options), name in study.judges
-    folder = RunFolder(root / (name if is_judge else f"{name}-seed{seed}"))
+    named = _with_stand_in(study, options, name)
+    folder = RunFolder(root / (named if is_judge else f"{named}-seed{seed}"))
     own = [study.folder / part for part in config]
     # What a study's methods need beyond the profile stands in its folder in PROFILE.yaml, what a config needs in
     # CONFIG.PROFILE.yaml.
@@ -169,7 +177,7 @@ def _run(study: Study, options: Options, name: str, config: tuple[str, ...], see
     configs = [*own, study.profile(options.profile), *(path for path in beside if path.is_file())]
     judge = None if is_judge else study.judge_of(name)
     if judge is not None:
-        configs.append(_edits_overlay_path(root, judge))
+        configs.append(_edits_overlay_path(study, options, judge))
     intended = study.data_of(name)
     data = options.stand_ins.get(intended, intended)
     common = [part for path in configs for part in ("--config", str(path))]
@@ -217,20 +225,20 @@ def _commands(run: Run) -> Iterator[tuple[str, ...]]:
     yield run.test
 
 
-def _edits_overlay_path(root: Path, judge: str) -> Path:
-    return root / f"{judge.replace('judge', 'edits')}.yaml"
+def _edits_overlay_path(study: Study, options: Options, judge: str) -> Path:
+    return root_of(study, options) / f"{_with_stand_in(study, options, judge).replace('judge', 'edits')}.yaml"
 
 
 def _write_overlay(study: Study, options: Options, judge: str) -> None:
     made = _judges(study, options, judge)
-    write_text(_edits_overlay_path(root_of(study, options), judge), _edits_overlay(study, *made))
+    write_text(_edits_overlay_path(study, options, judge), _edits_overlay(study, *made))
 
 
 def _renew_overlays(study: Study, options: Options) -> None:
     """Write what was removed though its judges are there; without it every run would pass for one with other settings."""
     for judge in {judge for name in study.runs if (judge := study.judge_of(name)) is not None}:
         made = (run for run in _judges(study, options, judge) if run is not None)
-        if not _edits_overlay_path(root_of(study, options), judge).is_file() and not any(run.lost for run in made):
+        if not _edits_overlay_path(study, options, judge).is_file() and not any(run.lost for run in made):
             _write_overlay(study, options, judge)
 
 

@@ -45,7 +45,9 @@ def publish(study: Study, report: Path, docs: Path, readme: Path) -> list[Path]:
 def readme_table(study: Study, results: dict[str, Any]) -> str:
     """The published metrics, ours beside the paper's, as a Markdown table; from the contents of `results.json`."""
     rows = [row for row in results["rows"] if row["published"] is not None]
-    lines = ["| metric | model | ours | the paper's | epochs, ours / paper's |", "| --- | --- | --- | --- | --- |"]
+    header = ["| metric | model | ours | the paper's | epochs, ours / paper's |", "| --- | --- | --- | --- | --- |"]
+    # A paper without numbers has claims alone.
+    lines = header if rows else []
     epochs = {name.partition(",")[0]: run["epochs"] for name, run in results["provenance"]["runs"].items()}
     for row in rows:
         digits = 0 if row["unit"] == "nats per image" else 3
@@ -60,7 +62,7 @@ def readme_table(study: Study, results: dict[str, Any]) -> str:
         metric = f"{metric_words(row['metric'])} ({title}), {row['unit']}"
         lengths = f"{epochs[row['run']]} / {study.epochs_of(row['run'])}"
         lines.append(f"| {metric} | {row['run']} | {ours} | {published} | {lengths} |")
-    lines += ["", "| claim of the paper | verdict |", "| --- | --- |"]
+    lines += [*([""] if rows else []), "| claim of the paper | verdict |", "| --- | --- |"]
     lines += [f"| {claim['claim']} | {claim['verdict']} |" for claim in results["claims"]]
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from lit_faces.studies.collect import Results, collect, rows_of
 from lit_faces.studies.differences import data_words, differences, parts_of_data
 from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.figures.context import Context
+from lit_faces.studies.figures.curves import unlogged
 from lit_faces.studies.figures.drawing import write_table
 from lit_faces.studies.measured import measured_tables
 from lit_faces.studies.plan import Reported, reported
@@ -62,10 +63,10 @@ def _write(folder: Path, study: Study, options: Options, asked: Reported, result
     for table in tables:
         write_table(folder / f"{table.name}.csv", table.header, table.rows)
     pictures = _draw(context)
-    remarks = [*parts_of_data(context), *asked.remarks]
+    remarks = [*parts_of_data(context), *asked.remarks, *unlogged(context)]
     claims = claims_table(study, results, judgements)
     page = {
-        "title": f"{study.title} ({options.profile} profile, {data_words(options)})",
+        "title": f"{study.title} ({options.profile} profile, {data_words(study, context)})",
         "paper": study.paper,
         "remarks": remarks,
         "tables": [for_readers(table) for table in tables],

@@ -38,10 +38,17 @@ def _tfd(root: Path) -> bool:
     return find_file(root) is not None
 
 
+def _mnist(root: Path) -> bool:
+    from lit_faces.data.mnist_files import FILES, find_file
+
+    return all(find_file(root, name) is not None for name in FILES)
+
+
 SOURCES = {
     "LFW": Source(_lfw, "`lit-faces data prepare lfw` gets it"),
     "CelebA": Source(_celeba, "`lit-faces data prepare celeba --from FILE_OR_DIR` takes it"),
     "TFD": Source(_tfd, "its authors license it"),
+    "MNIST": Source(_mnist, "`lit-faces data prepare mnist` gets it"),
 }
 
 
@@ -59,16 +66,18 @@ def settle(study: Study, asked: str, profile: str, runs: list[str]) -> tuple[str
     root, main = data_root(), study.data
     how = f"no {main} under {root}; {SOURCES[main].how}, $LIT_FACES_DATA says where it is"
     wanted = names.get(asked.lower())
+    others = sorted(name for name in STAND_INS if name != main and any(name == study.data_of(run) for run in runs))
     if wanted == STAND_INS[main]:
-        return wanted, dict(STAND_INS), ["data are the embedded synthetic faces, as asked"]
+        drawn = ", ".join(f"{STAND_INS[name]} for {name}" for name in (main, *others))
+        return wanted, dict(STAND_INS), [f"data are drawn here, as asked: {drawn}"]
     missing = {name: drawn for name, drawn in STAND_INS.items() if not SOURCES[name].found(root)}
     if main in missing and (wanted == main or profile == "paper"):
         raise UserError(how if wanted else f"the profile `paper` needs the paper's data: {how}")
-    said = [
-        f"data are the embedded synthetic faces ({how})" if main in missing else f"data are the {main} under {root}"
-    ]
-    others = {name for name in missing if name != main and any(name == study.data_of(run) for run in runs)}
+    said = [f"data are drawn here ({how})" if main in missing else f"data are the {main} under {root}"]
     said += [
-        f"no {name} under {root}, {SOURCES[name].how}: {missing[name]} stands in for it" for name in sorted(others)
+        f"no {name} under {root}, {SOURCES[name].how}: {missing[name]} stands in for it"
+        if name in missing
+        else f"{name} is that under {root}"
+        for name in others
     ]
     return missing.get(main, main), missing, said

@@ -6,6 +6,8 @@ from typing import Any
 # What is measured image by image, each of itself or of what follows behind a slash.
 METRICS = frozenset(
     {
+        "arithmetic_hit",
+        "arithmetic_unedited",
         "c_hat_off_hit",
         "c_hat_on_hit",
         "counterfactual_mse",
@@ -20,6 +22,8 @@ METRICS = frozenset(
         "log_likelihood",
         "original_changed",
         "parzen_log_likelihood",
+        "probe_error",
+        "probe_hit",
         "reconstruction_mse",
         "sharpness",
         "target_changed",

@@ -148,7 +148,7 @@ class Study:
 
 
 # What is drawn in place of a data set that is not there.
-STAND_INS = {"LFW": "Synthetic", "CelebA": "Synthetic", "TFD": "Expressions"}
+STAND_INS = {"LFW": "Synthetic", "CelebA": "Synthetic", "TFD": "Expressions", "MNIST": "Digits"}
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,28 @@ _METRICS = {
     "identity_accuracy": "person told from others after the edit",
     "unedited_identity_kept": "person recognised without the edit",
     "verification_accuracy": "persons told apart on photographs",
+    "kid": "kernel distance of drawn images from test images",
+    "kid_of_photographs": "the same kernel distance of validation images",
+    "fid": "Fréchet distance of drawn images from test images",
+    "fid_of_photographs": "the same Fréchet distance of validation images",
+    "mmd": "MMD of the codes from the prior",
+    "code_mean": "mean of the codes, 0 in the prior",
+    "code_covariance": "distance of the codes' covariance from the prior's",
+    "active_units": "code entries in use",
+    "probe_accuracy": "accuracy of a linear probe on the codes",
+    "probe_r2": "variance that a linear probe on the codes explains",
+    "arithmetic_accuracy": "attribute seen after a - b + c",
+    "arithmetic_unedited_rate": "attribute seen in a before that",
 }
 
 
 def metric_words(metric: str) -> str:
-    """A metric as a reader calls it; what it is of, behind the slash of its name, follows in brackets."""
-    name, _, of = metric.partition("/")
+    """A metric as a reader calls it; what it is of, behind the slashes of its name, follows in brackets."""
+    name, *of = metric.split("/")
     words = _METRICS.get(name, name.replace("_", " "))
-    return f"{words} ({of.replace('_', ' ')})" if of else words
+    # A layer is called z_0 by readers too.
+    of = [part if part.startswith("z_") else part.replace("_", " ") for part in of]
+    return f"{words} ({', '.join(of)})" if of else words
 
 
 def settings_words(settings: Mapping[str, Any]) -> str:

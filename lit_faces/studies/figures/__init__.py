@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lit_faces.studies.figures.arithmetic import draw_arithmetic
 from lit_faces.studies.figures.attribute_accuracy import draw_attribute_accuracy
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.curves import draw_training, draw_widths
 from lit_faces.studies.figures.faces import draw_edited, draw_generated, draw_reconstructed, draw_removed
+from lit_faces.studies.figures.manifolds import draw_manifolds
 from lit_faces.studies.figures.roll import draw_swiss_roll
 from lit_faces.studies.figures.styles import draw_styles, draw_subspaces
 from lit_faces.studies.figures.switched import draw_switched
@@ -26,6 +28,8 @@ FIGURES: dict[str, Callable[[Any, Context], list[Path]]] = {
     "subspaces": draw_subspaces,
     "switched": draw_switched,
     "attribute_accuracy": draw_attribute_accuracy,
+    "manifolds": draw_manifolds,
+    "arithmetic": draw_arithmetic,
     "parzen_width": draw_widths,
     "training": draw_training,
 }

@@ -37,6 +37,14 @@ def read_history(run: Run) -> list[dict[str, str]]:
     return list(lines.values())
 
 
+def unlogged(context: Context) -> list[str]:
+    """What to say of the runs whose logs are gone, if the study draws them; training again would be the only remedy."""
+    if "training" not in context.study.figures:
+        return []
+    logs = [run.folder.path / "logs" for run in context.runs if not run.is_judge]
+    return [f"left out of the curves of training: {path} is missing" for path in logs if not path.is_dir()]
+
+
 def _drawn(line: dict[str, str]) -> set[str]:
     """Which of its losses a line adds to the picture: the adversarial ones, and `train/loss` where there is more to it."""
     logged = {key for key, value in line.items() if key.startswith("train/") and value}

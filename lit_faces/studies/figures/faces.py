@@ -128,7 +128,7 @@ def draw_removed(edit_name: str, context: Context) -> list[Path]:
 
 
 def draw_reconstructed(settings: object, context: Context) -> list[Path]:
-    """Held-out faces and their reconstructions at the posterior mean, a picture for each data set."""
+    """Held-out images and their reconstructions at the posterior mean, a picture for each data set."""
     drawn = [_reconstructed(names, context) for names in context.groups()]
     return [path for path in drawn if path is not None]
 
@@ -139,13 +139,13 @@ def _reconstructed(names: list[str], context: Context) -> Path | None:
     if not encoders or data.spec.image_shape[1] == 1:
         return None
     batch = faces_lacking(data, [])
-    drawn, table = {"face": batch.images}, []
+    drawn, table = {"image": batch.images}, []
     for name, method in encoders.items():
         drawn[name] = method.reconstruct(batch.images, batch.attributes)
         errors = (drawn[name] - batch.images).square().flatten(1).mean(1).sqrt()
         table += [[name, int(row), round(float(e), 5)] for row, e in zip(batch.row, errors, strict=True)]
-    of = "" if names == context.groups()[0] else f"_{names[-1]}"
+    of = "" if names == context.groups()[0] else f"_{names[0]}"
     path = context.folder / f"reconstructions{of}.png"
-    grid(path, drawn, title="held-out faces and their reconstructions")
+    grid(path, drawn, title="held-out images and their reconstructions")
     write_table(path.with_suffix(".csv"), ["method", "test row", "RMS error"], table)
     return path
