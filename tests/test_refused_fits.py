@@ -151,11 +151,14 @@ def test_a_damaged_checkpoint_is_refused_by_every_verb_that_reads_it(main, error
     folder, edits = tmp_path / "run", ["--edits.edits", "{A: {set: [Smiling]}}"]
     assert main(fit("CMMA", folder, "--trainer.max_epochs", "1")) == 0
     test = options("test", "CMMA", folder)
-    change(eye, lambda state: [value.fill_(torch.nan) for value in state.values() if value.is_floating_point()])
+    change(eye, lambda state: [value.fill_(1e38) for value in state.values() if value.is_floating_point()])
     line = error_line([*test, *edits, "--identity.embedding", str(eye)])
     assert line.startswith("what was measured as identity_kept/A is not finite, so there is no record: a checkpoint")
     assert "--identity.embedding" in line
     assert not (folder / "record.json").exists()
+    change(eye, lambda state: [value.fill_(torch.nan) for value in state.values() if value.is_floating_point()])
+    line = error_line([*test, *edits, "--identity.embedding", str(eye)])
+    assert "does not hold finite weights of IdentityEmbedding" in line
     change(folder / "checkpoints" / "last.ckpt", DAMAGES["a tensor missing"])
     for words in (test, fit("CMMA", folder, "--trainer.max_epochs", "2")):
         assert "last.ckpt does not hold the weights of CMMA" in error_line(words)
