@@ -6,28 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from variants import TINY, VARIANTS, make
 
 from lit_faces.errors import UserError
-from lit_faces.methods import CGAN, CMMA, CVAE, AttributeClassifier, load_method
-
-TINY = {"width": 0.05, "latent_dim": 3}
-
-
-VARIANTS = {
-    "CMMA": (CMMA, {**TINY, "learning_rate": 0.01}),
-    "CMMA xy": (CMMA, {**TINY, "learning_rate": 0.01, "posterior": "xy"}),
-    "CVAE": (CVAE, {**TINY, "learning_rate": 0.01}),
-    "CGAN": (CGAN, {"width": 0.05, "noise_dim": 3}),
-    "AttributeClassifier": (AttributeClassifier, {"width": 0.125, "dropout": 0.0}),
-}
-
-
-def make(variant, data, **arguments):
-    torch.manual_seed(0)
-    cls, defaults = VARIANTS[variant]
-    method = cls(**{**defaults, **arguments})
-    method.prepare(data.spec)
-    return method
+from lit_faces.methods import CMMA, load_method
 
 
 def checkpoint_of(method, path):

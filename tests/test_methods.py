@@ -3,8 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from variants import VARIANTS, make
 
-from lit_faces.methods import CGAN, CMMA, CVAE, METHODS, AttributeClassifier
+from lit_faces.methods import CGAN, METHODS
 from lit_faces.methods.capabilities import (
     BoundsLikelihood,
     Classifies,
@@ -19,31 +20,11 @@ from lit_faces.methods.capabilities import (
     Switches,
 )
 
-TINY = {"width": 0.05, "latent_dim": 3}
-
-
 # An accumulator above 0 keeps the first step from taking every weight equally far.
 CALM = {"initial_accumulator_value": 1.0}
 
 
-VARIANTS = {
-    "CMMA": (CMMA, {**TINY, "learning_rate": 0.01}),
-    "CMMA xy": (CMMA, {**TINY, "learning_rate": 0.01, "posterior": "xy"}),
-    "CVAE": (CVAE, {**TINY, "learning_rate": 0.01}),
-    "CGAN": (CGAN, {"width": 0.05, "noise_dim": 3}),
-    "AttributeClassifier": (AttributeClassifier, {"width": 0.125, "dropout": 0.0}),
-}
-
-
 VARIATIONAL = ["CMMA", "CMMA xy", "CVAE"]
-
-
-def make(variant, data, **arguments):
-    torch.manual_seed(0)
-    cls, defaults = VARIANTS[variant]
-    method = cls(**{**defaults, **arguments})
-    method.prepare(data.spec)
-    return method
 
 
 @pytest.fixture

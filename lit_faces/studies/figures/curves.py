@@ -59,21 +59,16 @@ def draw_training(settings: object, context: Context) -> list[Path]:
     panels: dict[str, Curves] = {}
     table: list[list[Any]] = []
     for run in runs:
-        history = read_history(run)
-        for line in history:
-            table += [
-                [run.name, run.seed, line.get("epoch", ""), line.get("step", ""), key, value]
-                for key, value in line.items()
-                if key.startswith(("train/", "validation/")) and value
-            ]
         training = context.results.records[run.name][run.seed]["training"]
-        if curves := _curves(history, training["batches"] / max(1, training["epochs"])):
+        if curves := _curves(read_history(run), training["batches"] / max(1, training["epochs"])):
             panels[f"{run.name}, seed {run.seed}" if several else run.name] = curves
+        for key, points in curves.items():
+            table += [[run.name, run.seed, round(epochs, 4), key, f"{value:.6g}"] for epochs, value in points]
     if not panels:
         return []
     path = context.folder / "training.png"
     save(_drawn_panels(panels), path)
-    write_table(path.with_suffix(".csv"), ["run", "seed", "epoch", "batch", "quantity", "value"], table)
+    write_table(path.with_suffix(".csv"), ["run", "seed", "epochs", "quantity", "value"], table)
     return [path]
 
 
