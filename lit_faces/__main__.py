@@ -60,7 +60,7 @@ def _data(arguments: Sequence[str]) -> None:
 
 
 def _arithmetic(arguments: Sequence[str]) -> None:
-    from lit_faces.verb_arithmetic import run
+    from lit_faces.editing.verb_arithmetic import run
 
     run(arguments)
 

@@ -77,7 +77,7 @@ class Painter(Method):
         blank = torch.zeros(len(attributes), *self.spec.image_shape)
         return self.switch(blank, attributes, attributes, self.styles())
 
-    def edit(self, images, attributes, target):
+    def edit(self, images, attributes, target, strength=1.0):
         return self.switch(images, attributes, target, self.styles())
 
     def styles(self):
@@ -86,7 +86,7 @@ class Painter(Method):
     def candidate_styles(self):
         return torch.tensor([[0.2, TONE], [TONE, 0.8], [0.8, 0.2]])[..., None]
 
-    def switch(self, images, attributes, target, styles):
+    def switch(self, images, attributes, target, styles, strength=1.0):
         there, images = self.spec.binary(target), images.clone()
         for k, label in enumerate(LABELS):
             images[:, 1 + k] = (there[:, self.spec.position(label)] * styles[k, 0])[:, None, None]

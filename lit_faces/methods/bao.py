@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.bao import Encoder, Generator, Judge
 from lit_faces.networks.layers import without_statistics
@@ -145,13 +146,17 @@ class CVAEGANBao(LabelledMethod):
 
     def generate(self, attributes: Tensor, noise: Tensor) -> Tensor:
         """G(z, y) for z ~ N(0, I)."""
-        images: Tensor = self.generator(torch.cat([noise, self.label_values(attributes)], 1))
+        return self.picture(noise, self.label_values(attributes))
+
+    def picture(self, z: Tensor, labels: Tensor) -> Tensor:
+        """G(z, y) (B, C, H, W), in [0, 1]."""
+        images: Tensor = self.generator(torch.cat([z, labels], 1))
         return images
 
     def reconstruct(self, images: Tensor, attributes: Tensor) -> Tensor:
         """G(z, y) at the posterior mean with the true labels."""
         return self.edit(images, attributes, attributes)
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """G(z, y) at the posterior mean given the old labels, with the target's."""
-        return self.generate(target, self.encode(images, attributes)["z"])
+        return self.picture(self.encode(images, attributes)["z"], self.switched(attributes, target, strength))

@@ -211,14 +211,17 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str,
 
 
 def load_method(path: str | Path, cls: type[Method] | None = None, device: str | torch.device = "cpu") -> Method:
-    """A trained method, ready to generate and edit, from its checkpoint alone.
+    """A trained method, ready to generate and edit, from its checkpoint alone, or from the folder of a run, its last one.
 
     `cls` is needed for a method of your own; the suite's own are found by name. Raises UserError if the file is no checkpoint
     of this suite, if it holds another method, or if its weights are not that method's.
     """
     import lit_faces.methods as methods
 
-    checkpoint = read_checkpoint(Path(path), device)
+    path = Path(path)
+    if path.is_dir():
+        path = path / "checkpoints" / "last.ckpt"
+    checkpoint = read_checkpoint(path, device)
     about = checkpoint["lit_faces"]
     cls = cls or methods.METHODS.get(about["method"])
     if cls is None or cls.__name__ != about["method"]:

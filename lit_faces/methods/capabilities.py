@@ -6,6 +6,10 @@ from torch import Tensor
 
 from lit_faces.objectives.gaussian import DiagonalGaussian
 
+# How far an edit goes: 0 leaves a face as it is, 1 makes what is asked, 2 twice as much. A tensor says it attribute by attribute,
+# (A,) or (B, A).
+Strength = float | Tensor
+
 
 @runtime_checkable
 class Generates(Protocol):
@@ -31,8 +35,17 @@ class Reconstructs(Protocol):
 class Edits(Protocol):
     """Changes the attributes of a given face."""
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """Images (B, C, H, W) in [0, 1] of the same faces, from attributes (B, A) to target (B, A), without noise."""
+        ...
+
+
+@runtime_checkable
+class Infers(Protocol):
+    """Tells the attributes of a face that comes without any."""
+
+    def infer(self, images: Tensor) -> Tensor:
+        """Standardised attributes (B, A) from images (B, C, H, W) in [0, 1], without noise."""
         ...
 
 
@@ -81,7 +94,9 @@ class Switches(Labelled, Protocol):
         """Styles (P, K, style_dim) worth trying: each of the P candidates has one for every label."""
         ...
 
-    def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
+    def switch(
+        self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor, strength: Strength = 1.0
+    ) -> Tensor:
         """Images (B, C, H, W) in [0, 1]: labels that differ between attributes (B, A) and target (B, A) are switched, those
         that are set with the styles (K, style_dim) or (B, K, style_dim).
         """

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from lit_faces.data.batch import DataSpec
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.variational import Variational
 from lit_faces.networks.cmma import AttributePrior, Decoder, Encoder
 from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, PIXEL_LOG_VARIANCE, DiagonalGaussian, diagonal
@@ -50,7 +51,8 @@ class CMMA(Variational):
         """p_g(x|z): the attributes reach the picture through z alone."""
         return diagonal(self.g(z), PIXEL_LOG_VARIANCE)
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """g(h(x) + f(y_new) - f(y_orig)), means only (section 4.5.2; the sign is ours, only this one makes sense)."""
+        target = attributes.lerp(target, strength)
         shift = self.prior(target).mean - self.prior(attributes).mean
         return self.likelihood(self.posterior(images, attributes).mean + shift, target).mean

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.labelled import LabelledVAE
 from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, DiagonalGaussian, diagonal
 
@@ -43,8 +44,10 @@ class CondVAE(LabelledVAE):
         """p from 0.25 to 3, the same for all labels (12, K, 1); the paper compares p in [0, 3]."""
         return torch.linspace(0.25, 3, 12, device=self.device).view(-1, 1, 1).expand(-1, len(self.labels), -1)
 
-    def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
+    def switch(
+        self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor, strength: Strength = 1.0
+    ) -> Tensor:
         """Encode with the old labels, decode with the new."""
         old, new = self.label_values(attributes), self.label_values(target)
-        condition = torch.where(old == new, old, new * styles[..., 0])
+        condition = old.lerp(torch.where(old == new, old, new * styles[..., 0]), self.of_labels(strength))
         return self.decode(self.posterior(images, old).mean, condition)

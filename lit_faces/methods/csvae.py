@@ -8,6 +8,7 @@ from torch import Tensor
 from lit_faces.data.batch import DataSpec
 from lit_faces.errors import UserError
 from lit_faces.methods.adversary import AdversarialVAE
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.principal import principal_combinations, with_products
 from lit_faces.networks.larsen import Encoder
 from lit_faces.objectives.gaussian import (
@@ -140,7 +141,9 @@ class CSVAE(AdversarialVAE):
             found = mean + steps.view(-1, 1, self.style_dim) * deviation
         return torch.cat([self.styles()[None], found])
 
-    def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
+    def switch(
+        self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor, strength: Strength = 1.0
+    ) -> Tensor:
         """G_ij(x, p) = mu_theta(mu_phi(x), p): new points for the labels that change, the mean of p(w|y = 0) for "off".
 
         Of labels that exclude each other a face that changes keeps none: p_l = 0 for all others, as in section 4.3. Of labels
@@ -153,5 +156,7 @@ class CSVAE(AdversarialVAE):
         w = self.condition(images, old).view(len(old), -1, self.style_dim)
         off = self.prior(torch.zeros_like(new)).mean.view_as(w)
         point = torch.where(new[..., None] == 1, styles.to(w), off)
-        w = torch.where(same[..., None], w, point)
+        of_labels = self.of_labels(strength)
+        each = of_labels[..., None] if isinstance(of_labels, Tensor) else of_labels
+        w = w.lerp(torch.where(same[..., None], w, point), each)
         return self.decode(self.posterior(images, old).mean, w.flatten(1))

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from lit_faces.data.batch import DataSpec
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.variational import Variational
 from lit_faces.networks.cmma import Decoder, Encoder
 from lit_faces.objectives.gaussian import (
@@ -49,6 +50,6 @@ class CVAE(Variational):
         """p(x|z, y)."""
         return diagonal(self.decoder(z, attributes), PIXEL_LOG_VARIANCE)
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """Encode with the original attributes, decode the mean with the new ones."""
-        return self.likelihood(self.posterior(images, attributes).mean, target).mean
+        return self.likelihood(self.posterior(images, attributes).mean, attributes.lerp(target, strength)).mean

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.errors import UserError
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.layers import without_statistics
 from lit_faces.networks.vaegan import Decoder, Discriminator, Encoder, Family
@@ -176,6 +177,6 @@ class CVAEGAN(LabelledMethod):
         """D(E_z(x), y) at the posterior mean."""
         return self.edit(images, attributes, attributes)
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """D(E_z(x), y), section 3.3: the labels are the target's, whatever they were."""
-        return self.decode(self.encoder(images)[0], self.label_values(target))
+        return self.decode(self.encoder(images)[0], self.switched(attributes, target, strength))

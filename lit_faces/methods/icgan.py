@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.data.mirroring import mirrored
 from lit_faces.errors import UserError
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.icgan import Discriminator, Encoder, Generator
 from lit_faces.objectives.adversarial import generator_loss
@@ -247,15 +248,17 @@ class IcGAN(LabelledMethod):
         """G(E_z(x), sign(E_y(x))); the attributes are not looked at."""
         return self.picture(*self.invert(images))
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """G(E_z(x), y) with y = sign(E_y(x)), but the target's for the labels and for whatever differs from attributes."""
         z, said = self.invert(images)
+        if isinstance(strength, Tensor):
+            strength = strength[..., [self.spec.position(name) for name in self.conditions]]
         before, after = self.signs(attributes), self.signs(target)
         y = [
             after[:, i] if name in self.labels else torch.where(before[:, i] == after[:, i], said[:, i], after[:, i])
             for i, name in enumerate(self.conditions)
         ]
-        return self.picture(z, torch.stack(y, 1))
+        return self.picture(z, said.lerp(torch.stack(y, 1), strength))
 
 
 def _signs(held: Tensor) -> Tensor:

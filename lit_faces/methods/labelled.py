@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.labels import LabelledMethod
 from lit_faces.networks.larsen import Decoder, Encoder
 from lit_faces.objectives.gaussian import (
@@ -178,9 +179,9 @@ class LabelledVAE(LabelledMethod):
         labels = self.label_values(attributes)
         return self.decode(self.posterior(images, labels).mean, self.condition(images, labels))
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """G_ij of section 4.3 with the model's own style of each label."""
-        return self.switch(images, attributes, target, self.styles())
+        return self.switch(images, attributes, target, self.styles(), strength)
 
     def styles(self) -> Tensor:
         """No choice: (K, 0)."""
@@ -190,6 +191,8 @@ class LabelledVAE(LabelledMethod):
         """No choice: one style of no numbers (1, K, 0)."""
         return torch.zeros(1, len(self.labels), 0, device=self.device)
 
-    def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
+    def switch(
+        self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor, strength: Strength = 1.0
+    ) -> Tensor:
         """Labels that differ between attributes (B, A) and target (B, A) switched; set with styles (K, D) or (B, K, D)."""
         raise NotImplementedError(f"{type(self).__name__} must implement switch()")

@@ -8,6 +8,7 @@ from torch import Tensor
 from lit_faces.data.batch import DataSpec
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
+from lit_faces.methods.capabilities import Strength
 
 
 class LabelledMethod(Method):
@@ -39,6 +40,14 @@ class LabelledMethod(Method):
     def label_values(self, attributes: Tensor) -> Tensor:
         """The labels (B, K) in {0, 1} among standardised attributes (B, A)."""
         return self.held(attributes, self.columns)
+
+    def switched(self, attributes: Tensor, target: Tensor, strength: Strength) -> Tensor:
+        """The labels (B, K) on their way from those of attributes (B, A), at strength 0, to those of target (B, A), at 1."""
+        return self.label_values(attributes).lerp(self.label_values(target), self.of_labels(strength))
+
+    def of_labels(self, strength: Strength) -> Strength:
+        """The strengths of the labels, (K,) or (B, K), if it is said attribute by attribute."""
+        return strength[..., self.columns] if isinstance(strength, Tensor) else strength
 
     def held(self, attributes: Tensor, columns: list[int]) -> Tensor:
         """Which of N columns of standardised attributes (B, A) hold, (B, N) in {0, 1}."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lit_faces.data.batch import DataSpec
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.labelled import LabelledVAE
 
 
@@ -23,8 +24,10 @@ class VAE(LabelledVAE):
         """mu_phi(x)."""
         return self.posterior(images, labels).mean
 
-    def switch(self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor) -> Tensor:
+    def switch(
+        self, images: Tensor, attributes: Tensor, target: Tensor, styles: Tensor, strength: Strength = 1.0
+    ) -> Tensor:
         """Leave the old classes' means for the new ones'."""
-        old, new = self.label_values(attributes), self.label_values(target)
+        old, new = self.label_values(attributes), self.switched(attributes, target, strength)
         shift = (self.membership(new) - self.membership(old)) @ self.class_means
         return self.decode(self.posterior(images, old).mean + shift, None)

@@ -26,10 +26,8 @@ def run(arguments: Sequence[str]) -> None:
     from lit_faces.images import to_pil
     from lit_faces.methods.base import load_method
     from lit_faces.methods.capabilities import Layered
-    from lit_faces.run_folder import RunFolder
 
-    given = parsed.checkpoint
-    checkpoint = RunFolder(given).checkpoint if given.is_dir() else given
+    checkpoint = parsed.checkpoint
     method = load_method(checkpoint)
     if not isinstance(method, Layered):
         raise UserError(f"{checkpoint} holds a {type(method).__name__}, which has no layers: use a VLAE or MMDVLAE")

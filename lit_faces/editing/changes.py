@@ -1,0 +1,77 @@
+"""Changes of named attributes in faces of which nothing but the picture is known."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor
+
+from lit_faces.errors import UserError
+from lit_faces.methods.base import Method
+from lit_faces.methods.capabilities import Edits, Infers, Labelled, Recognises
+
+
+def editable(method: Method) -> tuple[str, ...]:
+    """The attributes that the method can change: its labels, if it models a few, else all of its data.
+
+    Errors: UserError for a method that cannot edit.
+    """
+    if not isinstance(method, Edits):
+        raise UserError(
+            f"{type(method).__name__} cannot edit faces: use a checkpoint of a method that can, CMMA or CSVAE, for instance"
+        )
+    return method.labels if isinstance(method, Labelled) else method.spec.attributes
+
+
+def find_editable(method: Method, name: str) -> str:
+    """The attribute's name as the method has it; a space and an underscore, and large and small letters, are the same.
+
+    Errors: UserError with the closest names, and all, for a name that is not among those that the method can change.
+    """
+    names = editable(method)
+    plain = {_plain(known): known for known in names}
+    if _plain(name) in plain:
+        return plain[_plain(name)]
+    close = [plain[match] for match in get_close_matches(_plain(name), plain, n=3, cutoff=0.5)]
+    hint = f"did you mean {', '.join(close)}? " if close else ""
+    raise UserError(f"this {type(method).__name__} cannot change {name!r}: {hint}it changes {', '.join(names)}")
+
+
+def edited(method: Method, images: Tensor, amounts: Mapping[str, float]) -> Tensor:
+    """Images (B, C, H, W) in [0, 1] of the same faces, changed by `amounts`.
+
+    An amount of 1 sets the attribute that it is of, -1 takes it away, 2 and -2 do so twice as strongly, 0 changes nothing. What
+    the faces are like now is inferred by the method if it can; else they are taken for average ones, with the opposite of what is
+    asked.
+    Errors: UserError for a method that cannot edit and for an attribute that it cannot change.
+    """
+    found = {find_editable(method, name): amount for name, amount in amounts.items()}
+    assert isinstance(method, Edits)
+    spec = method.spec
+    now = _inferred(method, images)
+    attributes = images.new_zeros(len(images), len(spec.attributes)) if now is None else now
+    target, strength = attributes.clone(), images.new_zeros(len(spec.attributes))
+    for name, amount in found.items():
+        column = spec.position(name)
+        if now is None and amount:
+            attributes[:, column] = spec.standard_value(name, amount < 0)
+        target[:, column] = spec.standard_value(name, amount > 0)
+        strength[column] = abs(amount)
+    return method.edit(images, attributes, target, strength)
+
+
+def _inferred(method: Method, images: Tensor) -> Tensor | None:
+    """Standardised attributes (B, A) of images as the method sees them, None if it does not look."""
+    if isinstance(method, Infers):
+        return method.infer(images)
+    if not isinstance(method, Recognises):
+        return None
+    spec, attributes = method.spec, images.new_zeros(len(images), len(method.spec.attributes))
+    for label, seen in zip(method.labels, method.label_probabilities(images).unbind(1), strict=True):
+        values = images.new_tensor([spec.standard_value(label, False), spec.standard_value(label, True)])
+        attributes[:, spec.position(label)] = torch.where(seen > 0.5, values[1], values[0])
+    return attributes
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").casefold().strip()
