@@ -1,4 +1,4 @@
-"""From a report to the documentation: the pages in docs/results and the table in the README, nothing typed by hand."""
+"""From a report to the documentation: the pages in docs/results and the verdicts in the README, nothing typed by hand."""
 
 import json
 import shutil
@@ -8,14 +8,13 @@ from typing import Any
 from lit_faces.errors import UserError
 from lit_faces.files import write_text
 from lit_faces.studies.study import Study
-from lit_faces.studies.words import metric_words
 
 _LARGEST_FIGURE = 300 * 1024
 _COPIED = (".png", ".csv", ".json")
 
 
 def publish(study: Study, report: Path, docs: Path, readme: Path) -> list[Path]:
-    """Copy a report's page, figures, tables and results into `docs`/results in place of older ones; renew the table in `readme`.
+    """Copy a report's page, figures, tables and results into `docs`/results in place of older ones; renew `readme`'s verdicts.
 
     Returns the pages that were written. Raises UserError if there is no report, or if a figure exceeds 300 KB.
     """
@@ -37,34 +36,15 @@ def publish(study: Study, report: Path, docs: Path, readme: Path) -> list[Path]:
     for path in folder.iterdir():
         if path.suffix in _COPIED and path.name not in {new.name for new in files}:
             path.unlink()
-    table = readme_table(study, json.loads(results.read_text(encoding="utf-8")))
+    table = readme_table(json.loads(results.read_text(encoding="utf-8")))
     write_text(readme, with_table(readme.read_text(encoding="utf-8"), study.name, table))
     return [docs / "results" / f"{study.name}.md", readme]
 
 
-def readme_table(study: Study, results: dict[str, Any]) -> str:
-    """The published metrics, ours beside the paper's, as a Markdown table; from the contents of `results.json`."""
-    rows = [row for row in results["rows"] if row["published"] is not None]
-    header = ["| metric | model | ours | the paper's | epochs, ours / paper's |", "| --- | --- | --- | --- | --- |"]
-    # A paper without numbers has claims alone.
-    lines = header if rows else []
-    epochs = {name.partition(",")[0]: run["epochs"] for name, run in results["provenance"]["runs"].items()}
-    for row in rows:
-        digits = 0 if row["unit"] == "nats per image" else 3
-        table = next(t for t in study.tables if t.value(row["run"], row["metric"]) is not None)
-        other = "" if row["comparable"] else " (other data)"
-        # Results that were published before parts of the data were told apart have no word of it.
-        other = " (on all of the data)" if row["comparable"] and row.get("partial", False) else other
-        other = " (not comparable)" if row["run"] in table.incomparable else other
-        published = f"{row['published']:,.{digits}f}{other}"
-        ours = f"{row['value']:,.{digits}f}" + ("" if row["stderr"] is None else f" ± {row['stderr']:,.{digits}f}")
-        title = table.title.partition(":")[0]
-        metric = f"{metric_words(row['metric'])} ({title}), {row['unit']}"
-        lengths = f"{epochs[row['run']]} / {study.epochs_of(row['run'])}"
-        lines.append(f"| {metric} | {row['run']} | {ours} | {published} | {lengths} |")
-    lines += [*([""] if rows else []), "| claim of the paper | verdict |", "| --- | --- |"]
-    lines += [f"| {claim['claim']} | {claim['verdict']} |" for claim in results["claims"]]
-    return "\n".join(lines)
+def readme_table(results: dict[str, Any]) -> str:
+    """The verdicts as a Markdown table, from the contents of `results.json`; the numbers are on the study's own page."""
+    lines = ["| claim of the paper | verdict |", "| --- | --- |"]
+    return "\n".join(lines + [f"| {claim['claim']} | {claim['verdict']} |" for claim in results["claims"]])
 
 
 def with_table(readme: str, name: str, table: str) -> str:

@@ -80,7 +80,7 @@ def reproduce(arguments: Sequence[str]) -> None:
 def report(arguments: Sequence[str]) -> None:
     """Write a study's report again, from the records and checkpoints that are there."""
     parser = _parser("report", "Write the report of a study again from its records.")
-    parser.add_argument("--publish", action="store_true", help="also renew docs/results and the table in README.md")
+    parser.add_argument("--publish", action="store_true", help="also renew docs/results and the verdicts in README.md")
     parsed = parser.parse_args(arguments)
     study, options = _options(parsed)
     with exit_when_terminated():
