@@ -24,6 +24,10 @@ Use a trained ladder:
   arithmetic a - b + c of three photographs:
                                 lit-faces arithmetic a.png b.png c.png --checkpoint runs/RUN -o out.png
 
+Give a trained model away:
+  export     a folder that every --checkpoint takes:
+                                lit-faces export runs/RUN --to DIR
+
 Reproduce a paper:
   reproduce  run a study:       lit-faces reproduce cmma --profile laptop
   report     make its report again from the records
@@ -65,11 +69,18 @@ def _arithmetic(arguments: Sequence[str]) -> None:
     run(arguments)
 
 
+def _export(arguments: Sequence[str]) -> None:
+    from lit_faces.editing.verb_export import run
+
+    run(arguments)
+
+
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "reproduce": _reproduce,
     "report": _report,
     "data": _data,
     "arithmetic": _arithmetic,
+    "export": _export,
 }
 
 

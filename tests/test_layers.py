@@ -12,9 +12,9 @@ ROOT = Path(lit_faces.__file__).parent
 ALLOWED = {
     "objectives": set(),
     "networks": set(),
-    "data": {"errors", "files", "images"},
+    "data": {"photographs", "errors", "files", "images"},
     "metrics": {"errors", "files"},
-    "methods": {"objectives", "networks", "data", "errors"},
+    "methods": {"objectives", "networks", "data", "errors", "files"},
     "callbacks": {"methods", "metrics", "data", "objectives", "errors", "files", "images", "run_folder"},
 }
 

@@ -13,6 +13,7 @@ from lit_faces import __version__
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.errors import UserError
 from lit_faces.methods.capabilities import Generates, Reconstructs
+from lit_faces.methods.exported import is_export, read_export
 
 
 class Method(LightningModule):
@@ -177,9 +178,9 @@ def _check_number(name: str, value: object) -> None:
 
 
 def _about(checkpoint: Any, path: object) -> dict[str, Any]:
-    if not isinstance(checkpoint, dict) or "lit_faces" not in checkpoint:
+    about = checkpoint.get("lit_faces") if isinstance(checkpoint, dict) else None
+    if not isinstance(about, dict) or not {"method", "arguments", "data"} <= about.keys():
         raise UserError(f"{path} is not a lit_faces checkpoint: name one that `lit-faces fit` wrote")
-    about: dict[str, Any] = checkpoint["lit_faces"]
     return about
 
 
@@ -210,27 +211,45 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str,
     return dict(checkpoint)
 
 
-def load_method(path: str | Path, cls: type[Method] | None = None, device: str | torch.device = "cpu") -> Method:
-    """A trained method, ready to generate and edit, from its checkpoint alone, or from the folder of a run, its last one.
+def checkpoint_in(path: Path) -> Path:
+    """The checkpoint that a path stands for: the last one of a run's folder, else the path itself."""
+    return path / "checkpoints" / "last.ckpt" if path.is_dir() else path
 
-    `cls` is needed for a method of your own; the suite's own are found by name. Raises UserError if the file is no checkpoint
-    of this suite, if it holds another method, or if its weights are not that method's.
+
+def load_method(path: str | Path, cls: type[Method] | None = None, device: str | torch.device = "cpu") -> Method:
+    """A trained method, ready to generate and edit, from its checkpoint, the folder of its run (its last one) or an export.
+
+    `cls` is needed for a method of your own; the suite's own are found by name. Raises UserError if it is none of these, if it
+    is damaged, if it holds another method, or if its weights are not that method's.
     """
+    path = Path(path)
+    if is_export(path):
+        return _made(read_export(path, device), path, cls).to(device).eval()
+    path = checkpoint_in(path)
+    return _made(read_checkpoint(path, device), path, cls).to(device).eval()
+
+
+def _made(checkpoint: dict[str, Any], path: Path, cls: type[Method] | None) -> Method:
     import lit_faces.methods as methods
 
-    path = Path(path)
-    if path.is_dir():
-        path = path / "checkpoints" / "last.ckpt"
-    checkpoint = read_checkpoint(path, device)
-    about = checkpoint["lit_faces"]
+    about = _about(checkpoint, path)
     cls = cls or methods.METHODS.get(about["method"])
     if cls is None or cls.__name__ != about["method"]:
         raise UserError(f"{path} is of {about['method']}, which is not known here: pass its class to load_method")
-    method = cls(**about["arguments"])
-    method.prepare(DataSpec.from_dict(about["data"]))
+    try:
+        method = cls(**about["arguments"])
+        method.prepare(DataSpec.from_dict(about["data"]))
+    except UserError:
+        raise
+    except Exception as error:
+        # What is written in a file may be wrong in as many ways as there are values.
+        raise UserError(
+            f"{path} does not describe a {cls.__name__} of lit_faces {__version__} ({' '.join(str(error).split())}): it is "
+            f"damaged, or of another version ({about.get('version')})"
+        ) from error
     _check_weights(method, checkpoint, path)
     method.load_state_dict(checkpoint["state_dict"])
-    return method.to(device).eval()
+    return method
 
 
 def adagrad(network: nn.Module, learning_rate: float, initial_accumulator_value: float) -> torch.optim.Adagrad:
