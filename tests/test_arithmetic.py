@@ -129,13 +129,13 @@ def test_a_palette_with_a_transparent_colour_is_white_there(tmp_path):
 
 def test_what_is_no_picture_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
-    with pytest.raises(UserError, match=r"there is no picture at .*a\.png: name a PNG or JPEG file"):
+    with pytest.raises(UserError, match=r"there is no picture at .*a\.png: name a PNG, JPEG or WebP file"):
         read_photograph(path, (3, 4, 4))
     whole = saved(tmp_path / "b.png", Image.effect_noise((64, 64), 90)).read_bytes()
     gif = saved(tmp_path / "c.gif", four_quarters()).read_bytes()
     for content in (b"", b"not a picture", whole[:900], whole[:20], gif):
         path.write_bytes(content)
-        with pytest.raises(UserError, match=r"a\.png cannot be read as a PNG or JPEG picture") as error:
+        with pytest.raises(UserError, match=r"a\.png cannot be read as a PNG, JPEG or WebP picture") as error:
             read_photograph(path, (3, 4, 4))
         assert "\n" not in str(error.value)
     path.write_bytes(whole)
@@ -246,7 +246,7 @@ def test_a_wrong_argument_is_named(what, words, error_line, data, tmp_path, monk
 def test_a_picture_that_cannot_be_read_leaves_the_old_result(words, error_line, tmp_path):
     (tmp_path / "out.png").write_bytes(b"old")
     (tmp_path / "c.png").write_bytes((tmp_path / "c.png").read_bytes()[:50])
-    assert "c.png cannot be read as a PNG or JPEG picture" in error_line(words)
+    assert "c.png cannot be read as a PNG, JPEG or WebP picture" in error_line(words)
     (tmp_path / "c.png").unlink()
     assert "there is no picture at" in error_line(words)
     assert (tmp_path / "out.png").read_bytes() == b"old"

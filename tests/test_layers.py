@@ -12,7 +12,8 @@ ROOT = Path(lit_faces.__file__).parent
 ALLOWED = {
     "objectives": set(),
     "networks": set(),
-    "data": {"photographs", "errors", "files", "images"},
+    "photographs": {"errors", "files"},
+    "data": {"errors", "files", "images", "photographs"},
     "metrics": {"errors", "files"},
     "methods": {"objectives", "networks", "data", "errors", "files"},
     "callbacks": {"methods", "metrics", "data", "objectives", "errors", "files", "images", "run_folder"},
