@@ -20,6 +20,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 import lit_faces.data.celeba
 import lit_faces.data.digits
 import lit_faces.data.expressions
+import lit_faces.data.folder
 import lit_faces.data.lfw
 import lit_faces.data.mnist
 import lit_faces.data.swiss_roll

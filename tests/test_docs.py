@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from drawn_folder import photograph_of_face
 
 from lit_faces.methods import load_method
+from lit_faces.methods.capabilities import Labelled
 
 ROOT = Path(__file__).parents[1]
 Main = Callable[[Sequence[str]], int]
@@ -43,26 +44,40 @@ def test_the_recipe_for_a_method_trains_edits_and_resumes(folder: Path, main: Ma
     assert len(code.splitlines()) < 150
 
 
-def test_the_recipe_for_data_trains_on_pictures_and_a_table(folder: Path, main: Main) -> None:
-    (code,), (command,) = (blocks("docs/your-own-data.md", kind) for kind in ("python", "sh"))
-    (folder / "my_faces.py").write_text(code)
-    (folder / "faces").mkdir()
-    generator = np.random.default_rng(0)
-    lines = ["file,person,split,Smiling,Male"]
-    for number, split in enumerate(["train"] * 8 + ["validation"] * 2 + ["test"] * 2):
-        Image.fromarray(generator.integers(0, 255, (40, 40, 3), np.uint8)).save(folder / f"faces/{number}.png")
-        lines.append(f"{number}.png,{split}-{number},{split},{number % 2},{number % 3 == 0:d}")
+def test_the_recipe_for_a_folder_of_pictures_trains_and_exports(
+    folder: Path, main: Main, own_environment: None
+) -> None:
+    (table,), (commands, _) = (blocks("docs/your-own-data.md", kind) for kind in ("csv", "sh"))
+    (folder / "experiments").symlink_to(ROOT / "experiments")
+    # As many more persons as it takes for each split to have one.
+    more = [f"{number}.png,person {number},{number % 2},{number % 3 == 0:d}" for number in range(40)]
+    lines = [*table.splitlines(), *more]
+    for place, line in enumerate(lines[1:]):
+        picture = folder / "faces/pictures" / line.split(",")[0]
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        photograph_of_face(8 * (place % 12), 5 * (11 - place % 12)).save(picture)
     (folder / "faces/table.csv").write_text("\n".join(lines))
+    tiny = ["--data.size=32", "--data.batch_size=8", "--model.width=0.05", *FAST]
+    for command in commands.splitlines():
+        program, *arguments = shlex.split(command)
+        assert program == "lit-faces"
+        assert main(arguments + (tiny if arguments[0] == "fit" else [])) == 0
+    assert load_method("runs/cmma-folder-seed0").spec.attributes == ("Smiling", "Eyeglasses")
+    csvae = load_method("my-model")
+    assert isinstance(csvae, Labelled)
+    assert csvae.labels == ("Eyeglasses",)
+
+
+def test_the_recipe_for_data_of_another_kind_trains_on_arrays(folder: Path, main: Main) -> None:
+    (code,), (_, command) = (blocks("docs/your-own-data.md", kind) for kind in ("python", "sh"))
+    (folder / "my_faces.py").write_text(code)
+    generator = np.random.default_rng(0)
+    images, person = generator.integers(0, 255, (40, 32, 32, 3), np.uint8), np.arange(40)
+    np.savez(folder / "faces.npz", images=images, person=person, smiling=person % 2)
     arguments = command.replace("lit-faces ", "", 1).split()
-    arguments += [
-        "--data.size=32",
-        "--data.batch_size=4",
-        "--model.width=0.05",
-        "--trainer.default_root_dir=run",
-        *FAST,
-    ]
+    arguments += ["--data.batch_size=4", "--model.width=0.05", "--trainer.default_root_dir=run", *FAST]
     assert main(arguments) == 0
-    assert load_method("run/checkpoints/last.ckpt").spec.attributes == ("Smiling", "Male")
+    assert load_method("run/checkpoints/last.ckpt").spec.attributes == ("Smiling",)
 
 
 def test_the_methods_that_readme_trains_are_those_that_its_python_loads(folder: Path, main: Main) -> None:

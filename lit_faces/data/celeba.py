@@ -39,9 +39,9 @@ class CelebA(PreparedFaces):
         subset: Subset = "all",
         subset_seed: int = 0,
     ) -> None:
-        super().__init__(root, batch_size, limit, seed, size, crop)
+        super().__init__(root, batch_size, limit, seed, size)
         check_subset(subset)
-        self.subset, self.subset_seed = subset, subset_seed
+        self.crop, self.subset, self.subset_seed = crop, subset, subset_seed
 
     def cached(self) -> CachedFaces:
         """The cache, built first if there is none. Raises UserError if the data are not there or cannot be read."""

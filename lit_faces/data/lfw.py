@@ -22,7 +22,8 @@ class LFW(PreparedFaces):
         size: int = 64,
         crop: Crop = LFWCROP,
     ) -> None:
-        super().__init__(root, batch_size, limit, seed, size, crop)
+        super().__init__(root, batch_size, limit, seed, size)
+        self.crop = crop
 
     def cached(self) -> CachedFaces:
         """The cache, built first if there is none. Raises UserError if the data are not there or cannot be read."""

@@ -3,20 +3,20 @@
 import torch
 
 from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData
-from lit_faces.data.cache import CachedFaces, Crop
+from lit_faces.data.cache import CachedFaces
 from lit_faces.data.sources import data_root
 from lit_faces.errors import UserError
 
 
 class PreparedFaces(FaceDataModule):
-    """A data set under the folder `root`, cropped to `crop` and scaled to `size` pixels; a data set implements `cached`."""
+    """A data set under the folder `root`, cropped and scaled to `size` pixels; a data set implements `cached`."""
 
-    def __init__(self, root: str | None, batch_size: int, limit: int | None, seed: int, size: int, crop: Crop) -> None:
+    def __init__(self, root: str | None, batch_size: int, limit: int | None, seed: int, size: int) -> None:
         super().__init__(batch_size, limit, seed)
         if size < 1:
             raise UserError(f"data.size must be at least 1 pixel, got {size}")
         self.root = data_root(root)
-        self.size, self.crop = size, crop
+        self.size = size
 
     def cached(self) -> CachedFaces:
         """The cache, built first if there is none. Raises UserError if the data are not there or cannot be read."""

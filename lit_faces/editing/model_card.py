@@ -16,7 +16,10 @@ _CMMA = (
     'Attributes", arXiv 1603.01801, 2016'
 )
 _CSVAE = 'J. Klys, J. Snell and R. Zemel, "Learning Latent Subspaces in Variational Autoencoders", NeurIPS 2018, arXiv 1812.06190'
-_IFCVAEGAN = 'A. Creswell, Y. Mohamied, B. Sengupta and A. A. Bharath, "Adversarial Information Factorization", arXiv 1711.05175, 2018'
+_IFCVAEGAN = (
+    'A. Creswell, Y. Mohamied, B. Sengupta and A. A. Bharath, "Adversarial Information Factorization", 2018, '
+    "arXiv 1711.05175"
+)
 _NO_PAPER = "no paper has it: lit_faces measures others with it"
 PAPERS = {
     **dict.fromkeys(("CMMA", "CVAE", "CGAN"), _CMMA),

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from lit_faces.data.batch import Batch, DataSpec
@@ -46,6 +47,17 @@ class IdentityEmbedding(Method):
         self.network = EmbeddingNet(spec.image_shape, self.embedding_dim, self.width, self.dropout)
         # Of about unit length, which decides how fast a step can turn them.
         self.directions = nn.Parameter(torch.randn(self.classes, self.embedding_dim) / self.embedding_dim**0.5)
+
+    def configure_model(self) -> None:
+        """Lightning's hook, as of every method; raises UserError for a fit on data that know no two pictures of one person."""
+        super().configure_model()
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            identity = self.trainer.datamodule.splits["train"].identity  # type: ignore[attr-defined]
+            if len(torch.unique(identity)) == len(identity):
+                raise UserError(
+                    f"IdentityEmbedding learns to tell persons apart, and {self.spec.name} has no two training pictures of "
+                    "one: say in the data who is in which picture"
+                )
 
     def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (B, embedding_dim) of images (B, C, H, W) in [0, 1], the same for a mirrored face."""
