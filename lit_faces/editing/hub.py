@@ -28,7 +28,7 @@ def push(folder: Path, repository: str, public: bool = False) -> str:
         api.upload_folder(
             repo_id=repository, folder_path=folder, commit_message="Model exported by lit_faces", delete_patterns="*"
         )
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, OSError, ValueError) as error:  # ValueError: a name that the hub does not allow
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"--push {repository}: the hub did not take it ({reason}): {folder} is written; run the same command again when "

@@ -64,13 +64,14 @@ def export(checkpoint: str | Path, folder: str | Path, cls: "type[Method] | None
 
 def _record_of(path: Path, checkpoint: dict[str, Any]) -> dict[str, Any] | None:
     """The record of the run that a checkpoint lies in, if it was measured on this checkpoint."""
-    file = path.absolute().parents[1] / "record.json"
+    file = path.absolute().parent.parent / "record.json"
     if not file.is_file():
         return None
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
-        measured = record["training"], [dict(m) for m in record["measurements"]]
+        training = record["training"]
+        _ = [(m["metric"], m["value"], m["stderr"], m["n"], m["unit"]) for m in record["measurements"]]
     except (ValueError, LookupError, TypeError) as error:
         raise UserError(f"{file} is damaged: remove it, or run `lit-faces test` again") from error
     # Of the same run at another time, or of another checkpoint that lies beside its last one.
-    return record if measured[0] == checkpoint.get("training") else None
+    return record if training == checkpoint.get("training") else None
