@@ -258,3 +258,37 @@ def test_a_report_writes_a_lost_overlay_again_if_its_judges_are_there(
     runs[1].folder.checkpoint.unlink()
     assert "made with other settings" in " ".join(reported(study, options).remarks)
     assert not overlay.exists()
+
+
+def test_runs_that_were_moved_are_done_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    monkeypatch.chdir(tmp_path)
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command))
+    study, methods = read_study("ifcvaegan"), ("ifcvaegan", "cvaegan")
+
+    def at(runs: Path) -> Options:
+        return Options(runs=runs, methods=methods)
+
+    execute(study, at(Path("old")), runs := plan(study, at(Path("old"))))
+    for run in runs:
+        make(run)
+    assert any("--trainer.default_root_dir=old/ifcvaegan/laptop-synthetic/cvaegan-seed0" in c for c in called)
+    called.clear()
+    Path("old").rename("runs")
+    for place in (Path("runs"), tmp_path / "runs", Path("../", tmp_path.name, "runs")):
+        # First by a report, which does not execute anything.
+        assert reported(study, at(place)).remarks == []
+        execute(study, at(place), moved := plan(study, at(place)))
+        assert called == []
+        overlay = yaml.safe_load((place / "ifcvaegan/laptop-synthetic/edits.yaml").read_text())
+        assert overlay["edits"]["classifier"] == str(moved[0].folder.checkpoint)
+    # What changes a run still does.
+    with Path("experiments/ifcvaegan/cvaegan.yaml").open("a") as file:
+        file.write("# changed\n")
+    execute(study, at(tmp_path / "runs"), plan(study, at(tmp_path / "runs")))
+    assert [(command[0], Path(command[-1]).name) for command in called] == [
+        ("fit", "cvaegan-seed0"),
+        ("test", "cvaegan-seed0"),
+    ]
+    assert f"--trainer.default_root_dir={tmp_path}/runs/ifcvaegan/laptop-synthetic/cvaegan-seed0" in called[0]

@@ -36,9 +36,24 @@ class Run:
 
     @property
     def plan(self) -> dict[str, Any]:
-        """All that determines the run, to know whether it has been done: commands and contents of the configs."""
-        digests = {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in self.configs}
-        return {"fit": self.fit, "test": self.test, "configs": digests}
+        """All that determines the run, to know whether it has been done: commands and contents of the configs.
+
+        Wherever the runs lie: they may be moved, so it is as though they lay in `runs/`.
+        """
+        root = self.folder.path.parent
+        usual = str(Path("runs", *root.parts[-2:]))
+
+        def placed(text: str) -> str:
+            return text.replace(str(root), usual)
+
+        # Of the configs only the overlay, which lies among the runs, names them.
+        digests = {
+            placed(str(p)): hashlib.sha256(
+                placed(p.read_text(encoding="utf-8")).encode() if p.parent == root else p.read_bytes()
+            ).hexdigest()
+            for p in self.configs
+        }
+        return {"fit": [*map(placed, self.fit)], "test": [*map(placed, self.test)], "configs": digests}
 
     @property
     def done(self) -> Path:
@@ -235,11 +250,25 @@ def _write_overlay(study: Study, options: Options, judge: str) -> None:
 
 
 def _renew_overlays(study: Study, options: Options) -> None:
-    """Write what was removed though its judges are there; without it every run would pass for one with other settings."""
+    """Write what was removed though its judges are there, or was moved with them.
+
+    Else every run would pass for one with other settings.
+    """
     for judge in {judge for name in study.runs if (judge := study.judge_of(name)) is not None}:
-        made = (run for run in _judges(study, options, judge) if run is not None)
-        if not _edits_overlay_path(study, options, judge).is_file() and not any(run.lost for run in made):
+        judging, embedding = _judges(study, options, judge)
+        overlay = _edits_overlay_path(study, options, judge)
+        here = overlay.is_file() and not _names_other(overlay, judging)
+        if not here and not any(run.lost for run in (judging, embedding) if run is not None):
             _write_overlay(study, options, judge)
+
+
+def _names_other(overlay: Path, judge: Run) -> bool:
+    """Whether an overlay names another classifier."""
+    import yaml
+
+    edits = (yaml.safe_load(overlay.read_text(encoding="utf-8")) or {}).get("edits", {})
+    checkpoint = str(judge.folder.checkpoint)
+    return bool(edits.get("classifier", checkpoint) != checkpoint)
 
 
 def _judges(study: Study, options: Options, judge: str) -> tuple[Run, Run | None]:
