@@ -51,7 +51,7 @@ from lit_faces.callbacks.sample_quality import SampleQuality
 from lit_faces.callbacks.verification import Verification
 from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
-from lit_faces.lightning_parser import OneLineParser
+from lit_faces.lightning_parser import OneLineParser, refuse_null
 from lit_faces.loggers import finished_wandb_run, settle_loggers
 from lit_faces.methods import METHODS
 from lit_faces.methods.base import Method
@@ -149,6 +149,7 @@ class LitFacesCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle the run's folder and logger, and refuse a folder that holds another run."""
         config = self.config[self.subcommand]
+        refuse_null(config)
         if str(config.trainer.devices).isdigit():
             check_devices("--trainer.devices", int(config.trainer.devices))
             method = METHODS.get(config.model.class_path.rpartition(".")[2], Method)

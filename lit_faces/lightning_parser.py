@@ -1,13 +1,16 @@
 """The parser of the Lightning verbs, whose errors are one line by the option's name."""
 
 import re
-from typing import Any, NoReturn
+from pydoc import locate
+from types import NoneType
+from typing import Any, NoReturn, get_args
 
 from pytorch_lightning.cli import LightningArgumentParser
 
 from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
 from lit_faces.methods import METHODS
+from lit_faces.methods.base import parameters_of
 
 _HINT = " (lit-faces VERB --help, --model.help CLASS and --data.help CLASS list the options)"
 # What to give where jsonargparse wants a Python type.
@@ -42,6 +45,19 @@ def _refuse_value(message: str, ex: Exception | None) -> None:
     types = {*re.findall(r"Expected a <class '(\w+)'>", expected)} - {"NoneType"}
     if len(types) == 1 and types <= _MEANT.keys():
         raise UserError(f"--{key} must be {_MEANT[types.pop()].format(given)}, got {given!r}") from ex
+
+
+def refuse_null(config: Any) -> None:
+    """Raises UserError for an argument of the model or the data that is null though it is not optional.
+
+    jsonargparse lets it pass in the arguments of a class. `config` is what the parser of a verb has parsed.
+    """
+    for key in ("model", "data"):
+        parameters = parameters_of(locate(config[key].class_path))  # type: ignore[arg-type]
+        for name, value in (config[key].get("init_args") or {}).items():
+            known = parameters.get(name)
+            if value is None and known is not None and NoneType not in get_args(known.annotation):
+                raise UserError(f"--{key}.{name} must not be null: give a value, or leave it out")
 
 
 class OneLineParser(LightningArgumentParser):

@@ -10,6 +10,7 @@ from variants import TINY, VARIANTS, make
 
 from lit_faces.errors import UserError
 from lit_faces.methods import CMMA, load_method
+from lit_faces.methods.base import parameters_of
 
 
 def checkpoint_of(method, path):
@@ -115,3 +116,40 @@ def test_what_is_no_checkpoint_is_refused_in_one_line_and_not_executed(what, tmp
         load_method(path)
     assert "\n" not in str(error.value)
     assert not canary.exists()
+
+
+def test_an_argument_that_came_after_the_checkpoint_has_its_default(data):
+    checkpoint = {}
+    method = make("AttributeClassifier", data)
+    checkpoint["state_dict"] = method.state_dict()
+    method.on_save_checkpoint(checkpoint)
+    del checkpoint["lit_faces"]["arguments"]["mirror"]
+    method.on_load_checkpoint(checkpoint)
+    with pytest.raises(UserError, match=r"with other arguments \(mirror: True -> False\): give those"):
+        make("AttributeClassifier", data, mirror=False).on_load_checkpoint(checkpoint)
+    checkpoint["lit_faces"]["arguments"]["gone"] = 3
+    with pytest.raises(UserError, match=r"with other arguments \(gone: 3 -> None\): give those"):
+        method.on_load_checkpoint(checkpoint)
+
+
+class Above:
+    def __init__(self, a, b=1):
+        pass
+
+
+class Handing(Above):
+    def __init__(self, b=2, **shared):
+        pass
+
+
+class Alone(Above):
+    def __init__(self, c=3):
+        pass
+
+
+def test_what_a_constructor_hands_on_is_taken_too():
+    for cls, defaults in ((Above, {"b": 1}), (Handing, {"b": 2}), (Alone, {"c": 3})):
+        found = {name: p.default for name, p in parameters_of(cls).items() if p.default is not p.empty}
+        assert found == defaults
+    assert "a" in parameters_of(Handing)
+    assert "a" not in parameters_of(Alone)

@@ -163,5 +163,5 @@ def test_neither_the_batch_size_nor_faces_beyond_the_first_matter(exclusive):
 def test_only_ladders_are_probed():
     assert evaluate(Painter(), Tinted(), LayerProbes(), CodeMatch()) == {}
     assert evaluate(Ladder(), Tinted(), LayerProbes(enabled=False)) == {}
-    with pytest.raises(UserError, match=r"probes.images must be at least 1, got 0"):
-        LayerProbes(0)
+    with pytest.raises(UserError, match=r"probes\.images must be at least 2, got 1"):
+        LayerProbes(1)

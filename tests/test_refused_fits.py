@@ -57,6 +57,19 @@ FITS = {
         ["--model.weight_decay", "-1"],
         "weight_decay must be at least 0, got -1",
     ),
+    "more than memory": (
+        "CMMA",
+        ["--model.latent_dim", str(10**15)],
+        f"CMMA with latent_dim {10**15}, width 0.05 does not fit into memory: make it smaller",
+    ),
+    "more bytes than can be counted": ("CMMA", ["--model.latent_dim", str(10**18)], "does not fit into memory"),
+    "more than a number of torch's": ("VLAE", ["--model.latent_dims", f"[{10**20},1,1]"], "does not fit into memory"),
+    "sums of faces that nobody judges": (
+        "VLAE",
+        ["--arithmetic.images", "7"],
+        "--arithmetic needs a classifier: give its checkpoint as --edits.classifier, or leave out --arithmetic",
+    ),
+    "probes of one image": ("VLAE", ["--probes.images", "1"], "probes.images must be at least 2, got 1"),
     "no learning rate": ("CMMA", ["--model.learning_rate", "0"], "learning_rate must be above 0, got 0"),
 }
 
@@ -167,6 +180,22 @@ def test_a_damaged_checkpoint_is_refused_by_every_verb_that_reads_it(main, error
 # What stands behind an option.
 
 VALUES = {
+    "null for a rate": (
+        ["--model.learning_rate", "null"],
+        "--model.learning_rate must not be null: give a value, or leave it out",
+    ),
+    "null for what a base class takes": (
+        ["--model", "CSVAE", *LABELS, "--model.width", "null"],
+        "--model.width must not be null: give a value, or leave it out",
+    ),
+    "null for layers": (
+        ["--model", "VLAE", "--model.latent_dims", "null"],
+        "--model.latent_dims must not be null: give a value, or leave it out",
+    ),
+    "null for data": (
+        ["--data.batch_size", "null"],
+        "--data.batch_size must not be null: give a value, or leave it out",
+    ),
     "no number": (["--model.learning_rate", "nan"], "--model.learning_rate must be a finite number, got 'nan'"),
     "an infinite number": (
         ["--model.learning_rate", "inf"],

@@ -1,6 +1,7 @@
 """Distances of samples with known answers, and their measurement."""
 
 import math
+from dataclasses import replace
 from unittest import mock
 
 import painter
@@ -11,6 +12,7 @@ from painter import Judge, Painter, Tinted, evaluate
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import poly_mmd
 
+from lit_faces.callbacks import sample_quality
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.callbacks.sample_quality import SampleQuality
 from lit_faces.errors import UserError
@@ -189,16 +191,67 @@ class Copying(Painter):
     generate = None
 
 
-def test_nothing_is_measured_unasked_or_without_a_judge_that_describes_or_pictures():
+def test_nothing_is_measured_unasked_or_without_pictures():
     assert set(quality(Ladder(), people(1))) == {"fid", "kid", "fid_of_photographs", "kid_of_photographs"}
     assert quality(Ladder(), people(1), enabled=False) == {}
-    assert evaluate(Ladder(), people(1), SampleQuality(enabled=True)) == {}
-    assert quality(Ladder(), people(1), judge=Judge) == {}
     assert quality(Copying(), people(1)) == {}
     for split in ("test", "validation"):
         data = people(1)
         data.splits[split] = data.splits[split][:2]
         assert quality(Ladder(), data) == {}
+
+
+def test_want_of_a_judge_is_told_in_one_line(caplog):
+    caplog.set_level("INFO")
+    for callbacks in ([], [AttributeEdits()]):
+        assert evaluate(Ladder(), people(1), *callbacks, SampleQuality(enabled=True)) == {}
+        lines = [record.getMessage() for record in caplog.records if "quality" in record.getMessage()]
+        assert lines == [
+            "quality.enabled: fid and kid are not measured without a classifier: give its checkpoint as --edits.classifier, "
+            "or --quality.features inception"
+        ]
+        caplog.clear()
+    with pytest.raises(UserError, match="the classifier describes no images: give another "):
+        quality(Ladder(), people(1), judge=Judge)
+
+
+class Planes(torch.nn.Module):
+    """In place of Inception: what Describing says of an image, doubled."""
+
+    made = 0
+
+    def __init__(self):
+        super().__init__()
+        Planes.made += 1
+
+    def forward(self, images):
+        return 2 * Describing.features(None, images)
+
+
+def test_inception_describes_without_a_classifier(monkeypatch):
+    monkeypatch.setattr(sample_quality, "Inception", Planes)
+    data, method = people(), Ladder()
+    found = evaluate(method, data, SampleQuality(samples=13, seed=7, enabled=True, features="inception"))
+    test, validation = (data.splits[split][:13] for split in ("test", "validation"))
+    drawn = method.decode(ImageNoise(7, test.index, 6).draw(1)[:, 0])
+    real = 2 * described(stored(test))
+    for suffix, others, kind in (("", drawn, "samples"), ("_of_photographs", stored(validation), "photographs")):
+        fid, kid = found[f"fid{suffix}"], found[f"kid{suffix}"]
+        assert fid.value == pytest.approx(frechet_distance(real, 2 * described(others)), rel=1e-5)
+        assert fid.settings == kid.settings == {"features": "inception", kind: 13}
+    # Nor is it loaded for what draws nothing.
+    made = Planes.made
+    assert evaluate(Copying(), people(1), SampleQuality(enabled=True, features="inception")) == {}
+    assert evaluate(Ladder(), people(1), SampleQuality(features="inception")) == {}
+    assert Planes.made == made
+
+
+def test_inception_needs_colours_or_greys():
+    data = people(1)
+    data.splits = {name: replace(faces, images=faces.images[..., :2]) for name, faces in data.splits.items()}
+    data.spec = replace(data.spec, image_shape=(2, 4, 4))
+    with pytest.raises(UserError, match="those of Tinted have 2 channels: leave it out"):
+        evaluate(Ladder(), data, SampleQuality(enabled=True, features="inception"))
 
 
 @pytest.mark.parametrize("arguments", [{"samples": 2}, {"seed": -1}])

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 import torch
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
-from lit_faces.callbacks.attribute_edits import AttributeEdits, Edit, classifier_of
+from lit_faces.callbacks.attribute_edits import AttributeEdits, Edit, classifier_of, has_classifier
 from lit_faces.callbacks.edits import labels_of, mean_over_edits
 from lit_faces.callbacks.measurement import SHARE, Evaluation, Evaluator, Measurement, mean_over_images
 from lit_faces.data.batch import Batch
@@ -31,7 +31,14 @@ class Arithmetic(Evaluator):
     the classifier sees the attribute in the reconstruction of a. Each for the first `images` faces a of every attribute, and
     the means over attributes. `attributes` are by default those that the edits of the run's AttributeEdits set alone, without
     edits the data's labels, at most 8. For methods with layers, given a classifier, and data whose labels do not exclude each
-    other. Raises UserError for numbers that are none, and for an attribute that the data do not have.
+    other. Raises UserError for numbers that are none, for an attribute that the data do not have, and for settings of what no
+    classifier can judge.
+
+    Args:
+        attributes: The attributes to give; by default those that the edits set alone, without edits the data's labels.
+        alike: The attribute in which b and c agree.
+        images: For how many faces a of every attribute, at least 1.
+        seed: Seed that b and c are drawn by, at least 0.
     """
 
     def __init__(
@@ -40,10 +47,23 @@ class Arithmetic(Evaluator):
         if images < 1 or seed < 0:
             raise UserError(f"--arithmetic.images must be at least 1 and --arithmetic.seed 0, got {images} and {seed}")
         self.attributes, self.alike, self.images, self.seed = attributes, alike, images, seed
+        # As set by default it waits for a classifier, which most runs have none of.
+        self._is_set = (attributes, alike, images, seed) != Arithmetic.__init__.__defaults__
         self._asked: tuple[str, ...] = ()
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse before the training what would be refused after it."""
+        self._check_classifier(trainer)
+
+    def _check_classifier(self, trainer: Trainer) -> None:
+        if self._is_set and not has_classifier(trainer):
+            raise UserError(
+                "--arithmetic needs a classifier: give its checkpoint as --edits.classifier, or leave out --arithmetic"
+            )
+
     def start(self, trainer: Trainer, method: Method) -> bool:
-        """Find the attributes. Raises UserError if the classifier does not fit the data."""
+        """Find the attributes. Raises UserError if the classifier is wanting or does not fit the data."""
+        self._check_classifier(trainer)
         spec = method.spec
         if spec.exclusive or not isinstance(method, Layered) or classifier_of(trainer, method) is None:
             return False

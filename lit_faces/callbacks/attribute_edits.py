@@ -18,7 +18,7 @@ from lit_faces.methods.capabilities import Classifies, Edits, Generates, Reconst
 from lit_faces.metrics.attributes import AttributeHits
 from lit_faces.metrics.noise import ImageNoise
 
-__all__ = ["AttributeEdits", "Edit", "classifier_of", "edits_of"]
+__all__ = ["AttributeEdits", "Edit", "classifier_of", "edits_of", "has_classifier"]
 
 _METRICS = {
     "unedited": ("unedited_rate",),
@@ -198,6 +198,12 @@ def classifier_of(trainer: Trainer, method: Method) -> Classifies | None:
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     given = next((c for c in callbacks if isinstance(c, AttributeEdits)), None)
     return None if given is None else given.classifier(method)
+
+
+def has_classifier(trainer: Trainer) -> bool:
+    """Whether the run's AttributeEdits name a classifier, which is not loaded for it."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return any(isinstance(c, AttributeEdits) and c.classifier_path is not None for c in callbacks)
 
 
 def _unit(metric_name: str) -> str:

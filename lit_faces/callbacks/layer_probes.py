@@ -32,12 +32,12 @@ class LayerProbes(CodesEvaluator):
     `probe_r2/z_0/slant` is the R^2 of a linear regression for what `appearance` measures. Beside them, image by image,
     `probe_hit` (0 or 1) and `probe_error` (squared error in units of the variance over the test images, of which R^2 is 1
     less the mean). For methods with layers.
-    Raises UserError unless `images` is at least 1.
+    Raises UserError unless `images` is at least 2: of one image there is nothing to tell apart.
     """
 
     def __init__(self, images: int = 10000, enabled: bool = True) -> None:
-        if images < 1:
-            raise UserError(f"probes.images must be at least 1, got {images}")
+        if images < 2:
+            raise UserError(f"probes.images must be at least 2, got {images}")
         super().__init__(images, enabled)
 
     def labels(self, method: Method) -> tuple[str, ...]:

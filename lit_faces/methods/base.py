@@ -1,5 +1,6 @@
 """What every method shares: networks built from the data's description, and self-contained checkpoints."""
 
+from inspect import Parameter, signature
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ class Method(LightningModule):
     def prepare(self, spec: DataSpec) -> None:
         """Build the networks, once, in the memory layout that is fast.
 
-        Raises UserError if they cannot take such images or if an argument is no size, rate or weight.
+        Raises UserError if they cannot take such images, if they do not fit into memory or if an argument is no size, rate or
+        weight.
         """
         if not hasattr(self, "spec"):
             for name, value in self.arguments.items():
@@ -52,6 +54,13 @@ class Method(LightningModule):
                 self.build(spec)
             except ValueError as error:
                 raise UserError(f"{type(self).__name__} cannot be built for {spec.name}: {error}") from error
+            except (RuntimeError, MemoryError, TypeError) as error:
+                if not _is_too_large(error):
+                    raise
+                sizes = [f"{k} {v}" for k, v in self.arguments.items() if k == "width" or k.endswith(("_dim", "_dims"))]
+                raise UserError(
+                    f"{type(self).__name__} with {', '.join(sizes)} does not fit into memory: make it smaller"
+                ) from error
             self.to(memory_format=torch.channels_last)
 
     @property
@@ -148,14 +157,29 @@ class Method(LightningModule):
                 f"the data is {self.spec.name} ({len(self.spec.attributes)}, {self.spec.image_shape}): give the --data and "
                 "--data.size that it was trained with, or another --ckpt_path"
             )
-        if about["arguments"] != self.arguments:
-            theirs, ours = about["arguments"], self.arguments
-            differ = [f"{k}: {theirs.get(k)!r} -> {ours.get(k)!r}" for k in ours if theirs.get(k) != ours[k]]
+        # An argument that came after the checkpoint has its default, as when it is loaded by itself.
+        defaults = {name: p.default for name, p in parameters_of(type(self)).items() if p.default is not p.empty}
+        theirs, ours = {**defaults, **about["arguments"]}, self.arguments
+        if theirs != ours:
+            differ = [
+                f"{k}: {theirs.get(k)!r} -> {ours.get(k)!r}" for k in {**theirs, **ours} if theirs.get(k) != ours.get(k)
+            ]
             raise UserError(
                 f"{path} was trained with other arguments ({'; '.join(differ)}): give those that it was trained with, or "
                 "another --ckpt_path"
             )
         _check_weights(self, checkpoint, path)
+
+
+def parameters_of(cls: type) -> dict[str, Parameter]:
+    """What the constructor of a class takes, with what its `**` hands on to that of its base class."""
+    found: dict[str, Parameter] = {}
+    for base in reversed(cls.__mro__):
+        if "__init__" in vars(base):
+            own = signature(vars(base)["__init__"]).parameters
+            hands_on = any(p.kind == Parameter.VAR_KEYWORD for p in own.values())
+            found = {**(found if hands_on else {}), **own}
+    return found
 
 
 _WEIGHTS = ("alpha", "beta", "gamma", "delta", "rho")
@@ -175,6 +199,12 @@ def _check_number(name: str, value: object) -> None:
         wrong = "at least 0"
     if wrong:
         raise UserError(f"model.{name} must be {wrong}, got {value}")
+
+
+def _is_too_large(error: Exception) -> bool:
+    """Whether torch, which has no one exception for it, could not make a tensor as large as it was to be."""
+    said = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in said or "overflow" in said
 
 
 def _about(checkpoint: Any, path: object) -> dict[str, Any]:
