@@ -158,8 +158,9 @@ class Method(LightningModule):
                 "--data.size that it was trained with, or another --ckpt_path"
             )
         # An argument that came after the checkpoint has its default, as when it is loaded by itself.
-        defaults = {name: p.default for name, p in parameters_of(type(self)).items() if p.default is not p.empty}
-        theirs, ours = {**defaults, **about["arguments"]}, self.arguments
+        ours, parameters = self.arguments, parameters_of(type(self))
+        defaults = {name: parameters[name].default for name in ours if name in parameters}
+        theirs = {**defaults, **about["arguments"]}
         if theirs != ours:
             differ = [
                 f"{k}: {theirs.get(k)!r} -> {ours.get(k)!r}" for k in {**theirs, **ours} if theirs.get(k) != ours.get(k)
