@@ -20,8 +20,12 @@ Train and evaluate one method (LightningCLI; `lit-faces VERB --help` lists the s
   test       evaluate on the test split, and write record.json
   predict    reconstruct the test faces, as pictures in the run's folder
 
-Use a trained ladder:
-  arithmetic a - b + c of three photographs:
+Use a trained method:
+  edit       change attributes in a photograph:
+                                lit-faces edit photo.jpg --checkpoint runs/RUN --set Smiling -o smiling.jpg
+  generate   draw faces from attributes:
+                                lit-faces generate --checkpoint runs/RUN --set Male -o faces.png
+  arithmetic a - b + c of three photographs, with a ladder:
                                 lit-faces arithmetic a.png b.png c.png --checkpoint runs/RUN -o out.png
 
 Give a trained model away:
@@ -75,11 +79,25 @@ def _export(arguments: Sequence[str]) -> None:
     run(arguments)
 
 
+def _edit(arguments: Sequence[str]) -> None:
+    from lit_faces.editing.verb_edit import run
+
+    run(arguments)
+
+
+def _generate(arguments: Sequence[str]) -> None:
+    from lit_faces.editing.verb_generate import run
+
+    run(arguments)
+
+
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "reproduce": _reproduce,
     "report": _report,
     "data": _data,
     "arithmetic": _arithmetic,
+    "edit": _edit,
+    "generate": _generate,
     "export": _export,
 }
 

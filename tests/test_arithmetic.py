@@ -220,7 +220,7 @@ ERRORS = {
     "an unknown layer": (["--layers", "z_9"], "Planes has no layer 'z_9': it has z_0, z_2, z_3"),
     "no layer": (["--layers", ""], "Planes has no layer '': it has z_0, z_2, z_3"),
     "no folder": (["-o", "none/out.png"], "there is no folder none"),
-    "no picture's name": (["-o", "out.ckpt"], "--output out.ckpt must end in .png or .jpg"),
+    "no picture's name": (["-o", "out.ckpt"], "--output out.ckpt must end in .png, .jpg or .webp"),
     "a folder to write": (["-o", "folder.png"], "--output folder.png is a folder"),
     "an input": (["-o", "link.png"], "--output link.png is one of the inputs"),
     "an unknown option": (["--layer", "z_0"], "unrecognized arguments: --layer z_0 (`lit-faces arithmetic --help`"),

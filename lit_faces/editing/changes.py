@@ -1,6 +1,6 @@
 """Changes of named attributes in faces of which nothing but the picture is known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 import torch
@@ -28,21 +28,28 @@ def find_editable(method: Method, name: str) -> str:
 
     Errors: UserError with the closest names, and all, for a name that is not among those that the method can change.
     """
-    names = editable(method)
+    return find_name(method, name, editable(method), "change")
+
+
+def find_name(method: Method, name: str, names: Sequence[str], can: str) -> str:
+    """The one of the `names` that is meant, of attributes that the method `can` change or draw.
+
+    Errors: UserError with the closest names, and all, if there is none.
+    """
     plain = {_plain(known): known for known in names}
     if _plain(name) in plain:
         return plain[_plain(name)]
     close = [plain[match] for match in get_close_matches(_plain(name), plain, n=3, cutoff=0.5)]
     hint = f"did you mean {', '.join(close)}? " if close else ""
-    raise UserError(f"this {type(method).__name__} cannot change {name!r}: {hint}it changes {', '.join(names)}")
+    raise UserError(f"this {type(method).__name__} cannot {can} {name!r}: {hint}it {can}s {', '.join(names)}")
 
 
-def edited(method: Method, images: Tensor, amounts: Mapping[str, float]) -> Tensor:
+def edited(method: Method, images: Tensor, amounts: Mapping[str, float], strength: float = 1.0) -> Tensor:
     """Images (B, C, H, W) in [0, 1] of the same faces, changed by `amounts`.
 
     An amount of 1 sets the attribute that it is of, -1 takes it away, 2 and -2 do so twice as strongly, 0 changes nothing. What
     the faces are like now is inferred by the method if it can; else they are taken for average ones, with the opposite of what is
-    asked.
+    asked. The `strength` is of all amounts; at 0 the faces come back as the edit takes them to be now.
     Errors: UserError for a method that cannot edit and for an attribute that it cannot change.
     """
     found = {find_editable(method, name): amount for name, amount in amounts.items()}
@@ -50,14 +57,14 @@ def edited(method: Method, images: Tensor, amounts: Mapping[str, float]) -> Tens
     spec = method.spec
     now = _inferred(method, images)
     attributes = images.new_zeros(len(images), len(spec.attributes)) if now is None else now
-    target, strength = attributes.clone(), images.new_zeros(len(spec.attributes))
+    target, strengths = attributes.clone(), images.new_zeros(len(spec.attributes))
     for name, amount in found.items():
         column = spec.position(name)
         if now is None and amount:
             attributes[:, column] = spec.standard_value(name, amount < 0)
         target[:, column] = spec.standard_value(name, amount > 0)
-        strength[column] = abs(amount)
-    return method.edit(images, attributes, target, strength)
+        strengths[column] = strength * abs(amount)
+    return method.edit(images, attributes, target, strengths)
 
 
 def _inferred(method: Method, images: Tensor) -> Tensor | None:

@@ -8,23 +8,35 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from lit_faces.editing.changes import edited
+from lit_faces.editing.changes import editable, edited
+from lit_faces.errors import UserError
 from lit_faces.images import to_rgb
 from lit_faces.methods.base import Method
 from lit_faces.photographs.blending import blend
 from lit_faces.photographs.framing import Box, cut
 
 
+def check_editable(method: Method) -> None:
+    """Errors: UserError for a method that cannot edit, and for one of data that are no square pictures."""
+    editable(method)
+    _, height, width = method.spec.image_shape
+    if height != width or height == 1:
+        raise UserError(
+            f"this {type(method).__name__} is of {method.spec.name}, of {width} x {height} pixels: use one of square "
+            "pictures of faces"
+        )
+
+
 @torch.inference_mode()
 def edit_photograph(method: Method, photograph: Image.Image, part: Box, amounts: Mapping[str, float]) -> Image.Image:
-    """The RGB photograph with a face changed by `amounts`, as `changes.edited` has them; it keeps its size and colour profile.
+    """The RGB photograph with a face changed by `amounts`, as `edited` has them; size and colour profile stay.
 
-    `part` of the photograph is what the method takes for a picture like those that it was trained on: the `region` around the box
-    of a face, or `middle` where the photograph is itself such a picture.
+    `part` of the photograph is what the method takes for a picture like those that it was trained on: the `region`
+    around the box of a face, or `middle` where the photograph is itself such a picture.
     Errors: UserError for a method that cannot edit and for an attribute that it cannot change.
     """
     picture = face_of(method, photograph, part)
-    before, after = (_pixels(edited(method, picture, some)) for some in ({}, amounts))
+    before, after = (_pixels(edited(method, picture, amounts, strength)) for strength in (0.0, 1.0))
     return blend(photograph, part, before, after)
 
 

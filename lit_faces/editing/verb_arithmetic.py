@@ -1,14 +1,13 @@
 """`lit-faces arithmetic`: a - b + c of three photographs. Imports nothing heavy until the arguments are right."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from lit_faces.arguments import Parser
+from lit_faces.editing.arguments import check_output, save
 from lit_faces.errors import UserError
 
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _DESCRIPTION = """Decode z_a - z_b + z_c of three photographs a, b and c (MMD-VLAE paper, section 4). Cut them as the
 model's training faces are cut; of a picture that is no square the middle is taken."""
 
@@ -17,12 +16,11 @@ def run(arguments: Sequence[str]) -> None:
     """Make one picture of three. Raises UserError for what the user can mend."""
     parsed = _parser().parse_args(arguments)
     photographs = [parsed.a, parsed.b, parsed.c]
-    _check_output(parsed.output, [*photographs, parsed.checkpoint])
+    check_output(parsed.output, [*photographs, parsed.checkpoint])
 
     import torch
 
     from lit_faces.arithmetic import arithmetic, read_photograph
-    from lit_faces.files import replacing
     from lit_faces.images import to_pil
     from lit_faces.methods.base import load_method
     from lit_faces.methods.capabilities import Layered
@@ -36,19 +34,18 @@ def run(arguments: Sequence[str]) -> None:
     with torch.inference_mode():
         found = arithmetic(method, a, b, c, layers)
     picture = to_pil(torch.cat([a, b, c, found], 3)[0] if parsed.strip else found[0])
-    with replacing(parsed.output) as temporary:
-        picture.save(temporary, format=_FORMATS[parsed.output.suffix.lower()], quality=95)
+    save(picture, parsed.output)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="lit-faces arithmetic", description=_DESCRIPTION)
     for name, role in (("a", "what is changed"), ("b", "what is taken away"), ("c", "what is added")):
-        parser.add_argument(name, type=Path, metavar=f"{name}.png", help=f"PNG or JPEG file, {role}")
+        parser.add_argument(name, type=Path, metavar=f"{name}.png", help=f"PNG, JPEG or WebP file, {role}")
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="checkpoint of a VLAE or MMDVLAE, or the folder of its run"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="PNG or JPEG file to write, of the model's size"
+        "-o", "--output", type=Path, required=True, help="PNG, JPEG or WebP file to write, of the model's size"
     )
     parser.add_argument(
         "--layers",
@@ -57,16 +54,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--strip", action="store_true", help="write a, b and c, as the model sees them, and the result")
     return parser
-
-
-def _check_output(output: Path, inputs: Sequence[Path]) -> None:
-    if output.suffix.lower() not in _FORMATS:
-        raise UserError(f"--output {output} must end in .png or .jpg")
-    if not output.parent.is_dir():
-        raise UserError(f"--output {output}: there is no folder {output.parent}: make it, or name another")
-    if not os.access(output.parent, os.W_OK):
-        raise UserError(f"--output {output}: nothing can be written into {output.parent}: name another folder")
-    if output.is_dir():
-        raise UserError(f"--output {output} is a folder: name a file")
-    if output.exists() and any(path.exists() and output.samefile(path) for path in inputs):
-        raise UserError(f"--output {output} is one of the inputs, which would be lost: name another file")

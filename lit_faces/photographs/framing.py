@@ -12,7 +12,7 @@ from lit_faces.errors import UserError
 
 
 class Box(NamedTuple):
-    """A part of a photograph by its sides, in pixels from the photograph's left and top; it may reach beyond the photograph."""
+    """A part of a photograph by its sides, in pixels from the left and the top; it may reach beyond the photograph."""
 
     left: float
     top: float
@@ -31,7 +31,7 @@ class Box(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Where the box that `find_faces` finds lies in a model's picture, as fractions of the picture's width and height."""
+    """Where the box that `find_faces` finds lies in a model's picture, as fractions of its width and height."""
 
     left: float
     top: float
@@ -65,8 +65,8 @@ def frame_of(data: str, manifest: Mapping[str, Any]) -> Frame:
     if data not in _WHOLE and manifest.get("frame"):
         return Frame(*manifest["frame"])
     raise UserError(
-        f"how {data} cuts a photograph around a face is not known: cut out the face yourself, as the pictures that the model was "
-        "trained on are cut, and say --align none"
+        f"how {data} cuts a photograph around a face is not known: cut out the face yourself, as the pictures that the "
+        "model was trained on are cut, and say --align none"
     )
 
 
@@ -86,7 +86,10 @@ def middle(photograph: Image.Image) -> Box:
 
 
 def cut(photograph: Image.Image, part: Box, size: int) -> NDArray[np.uint8]:
-    """A part of an RGB photograph, (size, size, 3): bilinear and antialiased, as training cuts, its edge repeated beyond it."""
+    """A part of an RGB photograph, (size, size, 3), bilinear and antialiased, as training cuts.
+
+    Beyond the photograph its edge is repeated.
+    """
     # The pixels beyond the part that the scaling mixes in.
     margin = ceil(max(part.width, part.height) / size) + 1
     left, top = floor(part.left) - margin, floor(part.top) - margin

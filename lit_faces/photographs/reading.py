@@ -14,7 +14,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 def open_photograph(source: Path | BinaryIO) -> Image.Image:
-    """A PNG, JPEG or WebP picture of 8 bits a channel in RGB: upright, as its EXIF says, and white where it is transparent.
+    """A PNG, JPEG or WebP picture, RGB of 8 bits a channel: upright, as its EXIF says, and white where transparent.
 
     Its `info` holds the colour profile, if there is one of RGB, and nothing else.
     Errors: UserError for a file that is missing, no whole picture, or larger than Pillow takes for safe.
@@ -41,7 +41,8 @@ def open_photograph(source: Path | BinaryIO) -> Image.Image:
         # Pillow names many exceptions for the many ways in which a file is no picture.
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({' '.join(str(error).split())})"
         raise UserError(
-            f"{name} cannot be read as a PNG, JPEG or WebP picture{reason}, it is damaged or something else: name another"
+            f"{name} cannot be read as a PNG, JPEG or WebP picture{reason}, it is damaged or something else: "
+            "name another"
         ) from error
     # The colour space that a profile is of, in its header (ICC.1, section 7.2): one of CMYK would not fit any more.
     picture.info = {"icc_profile": profile} if profile and profile[16:20] == b"RGB " else {}
