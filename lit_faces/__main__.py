@@ -27,9 +27,9 @@ Use a trained method:
                                 lit-faces generate --checkpoint runs/RUN --set Male -o faces.png
   arithmetic a - b + c of three photographs, with a ladder:
                                 lit-faces arithmetic a.png b.png c.png --checkpoint runs/RUN -o out.png
-
-Give a trained model away:
-  export     a folder that every --checkpoint takes:
+  demo       a web page with sliders:
+                                lit-faces demo --checkpoint runs/RUN
+  export     a folder to give away, which every --checkpoint takes:
                                 lit-faces export runs/RUN --to DIR
 
 Reproduce a paper:
@@ -91,6 +91,12 @@ def _generate(arguments: Sequence[str]) -> None:
     run(arguments)
 
 
+def _demo(arguments: Sequence[str]) -> None:
+    from lit_faces.editing.verb_demo import run
+
+    run(arguments)
+
+
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "reproduce": _reproduce,
     "report": _report,
@@ -99,6 +105,7 @@ VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "edit": _edit,
     "generate": _generate,
     "export": _export,
+    "demo": _demo,
 }
 
 

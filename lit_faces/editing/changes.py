@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
-from lit_faces.methods.capabilities import Edits, Infers, Labelled, Recognises
+from lit_faces.methods.capabilities import Edits, Infers, Labelled, Recognises, Switches
 
 
 def editable(method: Method) -> tuple[str, ...]:
@@ -44,12 +44,19 @@ def find_name(method: Method, name: str, names: Sequence[str], can: str) -> str:
     raise UserError(f"this {type(method).__name__} cannot {can} {name!r}: {hint}it {can}s {', '.join(names)}")
 
 
-def edited(method: Method, images: Tensor, amounts: Mapping[str, float], strength: float = 1.0) -> Tensor:
+def edited(
+    method: Method,
+    images: Tensor,
+    amounts: Mapping[str, float],
+    strength: float = 1.0,
+    styles: Tensor | None = None,
+) -> Tensor:
     """Images (B, C, H, W) in [0, 1] of the same faces, changed by `amounts`.
 
     An amount of 1 sets the attribute that it is of, -1 takes it away, 2 and -2 do so twice as strongly, 0 changes nothing. What
     the faces are like now is inferred by the method if it can; else they are taken for average ones, with the opposite of what is
-    asked. The `strength` is of all amounts; at 0 the faces come back as the edit takes them to be now.
+    asked. The `strength` is of all amounts; at 0 the faces come back as the edit takes them to be now. `styles` (K, style_dim) are
+    those of labels that are set, for a method that `Switches`; by default its own.
     Errors: UserError for a method that cannot edit and for an attribute that it cannot change.
     """
     found = {find_editable(method, name): amount for name, amount in amounts.items()}
@@ -64,7 +71,10 @@ def edited(method: Method, images: Tensor, amounts: Mapping[str, float], strengt
             attributes[:, column] = spec.standard_value(name, amount < 0)
         target[:, column] = spec.standard_value(name, amount > 0)
         strengths[column] = strength * abs(amount)
-    return method.edit(images, attributes, target, strengths)
+    if styles is None:
+        return method.edit(images, attributes, target, strengths)
+    assert isinstance(method, Switches)
+    return method.switch(images, attributes, target, styles, strengths)
 
 
 def _inferred(method: Method, images: Tensor) -> Tensor | None:

@@ -1,0 +1,1 @@
+"""The web page: faces, sliders, and what each model makes of them."""
