@@ -8,6 +8,7 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from lit_faces.editing.changes import edited
 from lit_faces.editing.demo.cards import Card, cards, line
 from lit_faces.editing.demo.faces import draw, fitted, pictures_in, read
 from lit_faces.editing.demo.panel import Panel
-from lit_faces.editing.demo.server import free_port, own_folder
+from lit_faces.editing.demo.server import free_port, own_folder, serve
 from lit_faces.editing.demo.walks import changed, walks_of
 from lit_faces.errors import UserError
 from lit_faces.images import to_pil
@@ -286,3 +287,18 @@ def test_gradio_is_given_a_folder_of_its_own_and_no_settings_of_others(tmp_path,
         (folder / "upload").write_text("a face")
         assert settings == {}
     assert not folder.exists()
+
+
+def test_an_interruption_ends_the_page_which_was_this_machine_s_alone(monkeypatch, capsys):
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setitem(sys.modules, "gradio", MagicMock())
+    page, event = MagicMock(), MagicMock()
+    page.launch.return_value = (None, "http://127.0.0.1:7860/", None)
+    event.return_value.wait.side_effect = KeyboardInterrupt
+    monkeypatch.setattr("lit_faces.editing.demo.server.Event", event)
+    serve(lambda: page, "127.0.0.1", 7860)
+    page.close.assert_called_once()
+    settings = page.launch.call_args.kwargs
+    assert (settings["server_name"], settings["share"], settings["strict_cors"]) == ("127.0.0.1", False, True)
+    assert not Path(os.environ["GRADIO_TEMP_DIR"]).exists()
+    assert capsys.readouterr().out == "The page is at http://127.0.0.1:7860/ (Ctrl-C ends it)\n"

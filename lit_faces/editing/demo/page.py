@@ -15,7 +15,7 @@ from lit_faces.editing.demo.walks import Walk
 from lit_faces.errors import UserError
 
 _REACH = 2.0
-_NOTHING = '<div class="cards empty">Upload a picture of a face to begin.</div>'
+_NOTHING = '<div class="cards">Upload a picture of a face to begin.</div>'
 _NO_FACE = "No face was found in the picture: its middle is taken."
 _TERMS = (
     "Pictures are enlarged smoothly; what is downloaded has the model's own size. For research on generative models only: "
@@ -50,19 +50,20 @@ def build(panel: Panel, pictures: Sequence[Path]) -> gr.Blocks:
         face = panel.drawn(number + 1)
         return number + 1, face, show(face, *settings), ""
 
-    def upload(file: str, before: Face | None, *settings: Any) -> tuple[Face | None, str, str]:
-        path = Path(file)
+    def take(picture: Path, before: Face | None, *settings: Any) -> tuple[Face | None, str, str]:
         try:
-            face = read(path, methods)
+            face = read(picture, methods)
         except UserError as error:
-            return before, show(before, *settings), line(str(error).replace(file, path.name))
-        finally:
-            path.unlink(missing_ok=True)
-        return face, show(face, *settings), "" if face.found else line(_NO_FACE)
-
-    def pick(event: gr.SelectData, *settings: Any) -> tuple[Face, str, str]:
-        face = read(pictures[event.index], methods)
+            return before, show(before, *settings), line(str(error).replace(str(picture), picture.name))
         return face, show(face, *settings), ""
+
+    def pick(event: gr.SelectData, *settings: Any) -> tuple[Face | None, str, str]:
+        return take(pictures[event.index], *settings)
+
+    def upload(file: str, *settings: Any) -> tuple[Face | None, str, str]:
+        face, html, wrong = take(Path(file), *settings)
+        Path(file).unlink(missing_ok=True)
+        return face, html, wrong or line("" if face is None or face.found else _NO_FACE)
 
     def choose(*settings: Any) -> list[Any]:
         face, chosen, *values = settings
@@ -87,14 +88,13 @@ def build(panel: Panel, pictures: Sequence[Path]) -> gr.Blocks:
     with page:
         face, number = gr.State(None), gr.State(0)
         gr.HTML(_head(panel), elem_classes="head")
-        shown = gr.HTML(_NOTHING, elem_classes="pictures")
+        with gr.Column(elem_classes="pictures"):
+            shown, wrong = gr.HTML(_NOTHING), gr.HTML()
         with gr.Row():
-            next_face = gr.Button("Another face", variant="primary", min_width=100, visible=panel.artist is not None)
-            own = gr.UploadButton("Upload a face", file_types=["image"], min_width=100)
+            next_face = gr.Button("Another face", variant="primary", min_width=90, visible=panel.artist is not None)
+            own = gr.UploadButton("Upload a face", file_types=["image"], min_width=90)
             _fetch_nothing(own)
-            back = gr.Button("Reset sliders", min_width=100)
-        wrong = gr.HTML()
-        photographs = gr.HTML()
+            back = gr.Button("Reset sliders", min_width=90)
         gallery = _gallery(pictures)
         chosen = gr.Dropdown(
             [*panel.attributes],
@@ -105,9 +105,11 @@ def build(panel: Panel, pictures: Sequence[Path]) -> gr.Blocks:
         )
         with gr.Row(elem_classes="sliders", equal_height=False):
             groups, amounts, walks = _sliders(panel)
+        photographs = gr.HTML()
         gr.HTML(f"<p>{escape(_TERMS)}</p>", elem_classes="foot")
 
-        settings = [face, chosen, *amounts, *(slider for sliders in walks for slider in sliders)]
+        moving = [*amounts, *(slider for sliders in walks for slider in sliders)]
+        settings = [face, chosen, *moving]
         page.load(begin, settings[1:], [face, shown], **_QUICK)
         gr.on([slider.input for slider in amounts], show, settings, shown, **_QUICK)
         for (_, name, _), sliders in zip(panel.walks, walks, strict=True):
@@ -121,12 +123,12 @@ def build(panel: Panel, pictures: Sequence[Path]) -> gr.Blocks:
             chosen.input(choose, settings, [shown, *groups, *amounts], **_QUICK),
             next_face.click(another, [number, *settings[1:]], [number, face, shown, wrong], **_QUICK),
             own.upload(upload, [own, *settings], [face, shown, wrong], **_QUICK),
-            back.click(reset, [face, chosen], [shown, *settings[2:]], **_QUICK),
+            back.click(reset, [face, chosen], [shown, *moving], **_QUICK),
         ]
         if gallery:
-            events.append(gallery.select(pick, settings[1:], [face, shown, wrong], **_QUICK))
+            events.append(gallery.select(pick, settings, [face, shown, wrong], **_QUICK))
         # Larger pictures, which would hold up a slider that is being moved.
-        for done in [event.then for event in events] + [slider.release for slider in settings[2:]]:
+        for done in [event.then for event in events] + [slider.release for slider in moving]:
             done(show_photographs, settings, photographs, **_QUICK)
     return page
 
@@ -155,7 +157,7 @@ def _gallery(pictures: Sequence[Path]) -> gr.Gallery | None:
     return gr.Gallery(
         [str(path) for path in pictures],
         label="Faces to choose from",
-        height=220,
+        height=120,
         elem_classes="faces",
         allow_preview=False,
         object_fit="cover",
