@@ -99,6 +99,16 @@ def test_a_face_of_which_nothing_is_known_goes_from_the_opposite_to_what_is_aske
         torch.testing.assert_close(edited(method, images, {"eyeglasses ": 1}), expected)
 
 
+def test_at_strength_nothing_faces_come_back_as_the_edit_takes_them_to_be(data, faces):
+    method, (images, _) = make(CVAE, data), faces
+    spec = method.spec
+    before = spec.vector(off=["Eyeglasses"], on=["Male"]).expand(4, -1)
+    with torch.inference_mode():
+        expected = method.edit(images, before, before)
+        torch.testing.assert_close(edited(method, images, {"Eyeglasses": 1, "Male": -2}, strength=0), expected)
+        assert not torch.allclose(edited(method, images, {}), expected)
+
+
 def test_a_method_that_recognises_labels_starts_from_what_it_sees(data, faces):
     method, (images, _) = make(IFcVAEGAN, data), faces
     with torch.inference_mode():
