@@ -20,7 +20,13 @@ from lit_faces.data import verb
 DATA = {"size": 32, "train": 16, "validation": 5, "test": 7, "batch_size": 4}
 # Lightning's own use of jsonargparse; pyproject.toml has the same for this process.
 LIGHTNINGS = r"\s*(.*was deprecated in v4.49.0|By default only one Jsonargparse)"
-LATENT = {"CMMA": "latent_dim", "CVAE": "latent_dim", "CGAN": "noise_dim"}
+LATENT = {
+    "CMMA": "latent_dim",
+    "CMMA2": "latent_dim",
+    "CVAE": "latent_dim",
+    "CGAN": "noise_dim",
+    "CGANGauthier": "noise_dim",
+}
 
 
 def options(verb: str, method: str, folder: Path, **data: int) -> list[str]:

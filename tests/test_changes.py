@@ -6,7 +6,7 @@ from labelled_models import LABELS, MODELS
 
 from lit_faces.editing.changes import edited, find_editable
 from lit_faces.errors import UserError
-from lit_faces.methods import CGAN, CMMA, CVAE, CVAEGAN, CVAEGANBao, IcGAN, IFcVAEGAN
+from lit_faces.methods import CGAN, CMMA, CMMA2, CVAE, CVAEGAN, CVAEGANBao, IcGAN, IFcVAEGAN
 from lit_faces.methods.capabilities import Edits, Labelled
 
 OF_LABELS = [*MODELS, CVAEGAN, CVAEGANBao, IFcVAEGAN, IcGAN]
@@ -23,7 +23,7 @@ def make(cls, data):
     return method.eval()
 
 
-@pytest.fixture(params=[CMMA, CVAE, *OF_LABELS], ids=lambda cls: cls.__name__)
+@pytest.fixture(params=[CMMA, CMMA2, CVAE, *OF_LABELS], ids=lambda cls: cls.__name__)
 def editor(request, data):
     return make(request.param, data)
 

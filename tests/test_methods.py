@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from variants import VARIANTS, make
 
-from lit_faces.methods import CGAN, METHODS
+from lit_faces.methods import CGAN, METHODS, CGANGauthier
 from lit_faces.methods.capabilities import (
     BoundsLikelihood,
     Classifies,
@@ -14,6 +14,7 @@ from lit_faces.methods.capabilities import (
     Encodes,
     Generates,
     Identifies,
+    Infers,
     Layered,
     Recognises,
     Reconstructs,
@@ -30,7 +31,8 @@ VARIATIONAL = ["CMMA", "CMMA xy", "CVAE"]
 @pytest.fixture
 def manual(monkeypatch):
     """Lets a method with several optimisers take steps without a trainer."""
-    monkeypatch.setattr(CGAN, "manual_backward", lambda self, loss: loss.backward())
+    for method in (CGAN, CGANGauthier):
+        monkeypatch.setattr(method, "manual_backward", lambda self, loss: loss.backward())
 
     def step(method, batch):
         if not hasattr(method, "kept"):
@@ -210,6 +212,7 @@ def test_methods_can_do_what_the_papers_say():
         Describes,
         Recognises,
         Identifies,
+        Infers,
         Layered,
     )
     labelled = {Reconstructs, Edits, Switches, Encodes}
@@ -218,6 +221,8 @@ def test_methods_can_do_what_the_papers_say():
         "CMMA": {Generates, Reconstructs, Edits, BoundsLikelihood},
         "CVAE": {Generates, Reconstructs, Edits, BoundsLikelihood},
         "CGAN": {Generates},
+        "CMMA2": {Generates, Reconstructs, Edits, BoundsLikelihood, Infers},
+        "CGANGauthier": {Generates},
         "VAE": labelled,
         "CondVAE": {Generates, *labelled},
         "CondVAEInfo": {Generates, *labelled},

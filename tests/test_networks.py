@@ -6,14 +6,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from lit_faces.networks.classifier import AttributeNet
-from lit_faces.networks.cmma import AttributePrior, Convolutions, Decoder, Discriminator, Encoder, Generator
+from lit_faces.networks.cmma import Convolutions, Decoder, Discriminator, Encoder, Generator, SoftplusNet
 from lit_faces.networks.layers import UpsampleConv2d, check_square, scaled
 
 PAPER = (3, 64, 64)
 # With 73 attributes and 500 latent dimensions.
 PARAMETERS = {
     "h": (lambda: Encoder(PAPER, 500), 5_350_264),
-    "f": (lambda: AttributePrior(73, 500), 860_200),
+    "f": (lambda: SoftplusNet(73, 500), 860_200),
+    "h2": (lambda: SoftplusNet(500, 73), 517_746),
     "g": (lambda: Decoder(PAPER, 500), 2_641_254),
     "CVAE encoder": (lambda: Encoder(PAPER, 500, 73), 5_423_264),
     "CVAE decoder": (lambda: Decoder(PAPER, 500, 73), 2_991_654),
@@ -81,7 +82,7 @@ def test_pooling_before_the_rectifier_equals_pooling_after_it():
 def test_shapes_and_ranges_for_every_size(size):
     shape, y = (3, size, size), torch.randn(2, 5)
     x, z = torch.rand(2, *shape), torch.randn(2, 7)
-    for encoded in (Encoder(shape, 7, width=0.03)(x), Encoder(shape, 7, 5, 0.03)(x, y), AttributePrior(5, 7, 0.03)(y)):
+    for encoded in (Encoder(shape, 7, width=0.03)(x), Encoder(shape, 7, 5, 0.03)(x, y), SoftplusNet(5, 7, 0.03)(y)):
         assert [part.shape for part in encoded] == [(2, 7), (2, 7)]
     for mean, log_variance in (Decoder(shape, 7, width=0.03)(z), Decoder(shape, 7, 5, 0.03)(z, y)):
         assert mean.shape == log_variance.shape == (2, *shape)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from command import options
+from command import LATENT, options
 
 from lit_faces.callbacks.attribute_edits import AttributeEdits
 from lit_faces.errors import UserError
@@ -13,7 +13,7 @@ LABELS = ["--model.labels", "[Smiling]"]
 
 
 def fit(method, folder, *words):
-    unlabelled = ("CMMA", "CVAE", "CGAN", "AttributeClassifier", "IdentityEmbedding")
+    unlabelled = ("CMMA", "CMMA2", "CVAE", "CGAN", "CGANGauthier", "AttributeClassifier", "IdentityEmbedding")
     layers = ["--model.latent_dims", "[1,0,2]"]
     labels = [] if method in unlabelled else layers if method in ("VLAE", "MMDVLAE") else LABELS
     return [*options("fit", method, folder), *labels, "--trainer.max_epochs", "3", *words]
@@ -110,7 +110,7 @@ def test_one_image_is_no_batch_for_methods_that_need_two(name, error_line, tmp_p
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.fewest_images == 1])
 def test_other_methods_train_on_one_image_at_a_time(name, main, tmp_path):
-    size = ["--data.size", "32" if name in ("CMMA", "CVAE", "CGAN") else "16"]
+    size = ["--data.size", "32" if name in LATENT else "16"]
     words = ["--data.batch_size", "1", "--data.limit", "2", *size, "--trainer.max_epochs", "1"]
     assert main(fit(name, tmp_path / "run", *words)) == 0
 

@@ -62,7 +62,7 @@ def no_leftovers(folder):
     return not [*folder.rglob("*.tmp")]
 
 
-@pytest.mark.parametrize("method", ["CMMA", "CGAN", "CSVAE", "IFcVAEGAN", "VLAE"])
+@pytest.mark.parametrize("method", ["CMMA", "CGAN", "CGANGauthier", "CSVAE", "IFcVAEGAN", "VLAE"])
 def test_a_run_in_two_sittings_is_the_run_in_one(method, main, tmp_path):
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     assert main(fit(method, straight, EPOCHS)) == 0

@@ -5,12 +5,14 @@ from lit_faces.methods.bao import CVAEGANBao
 from lit_faces.methods.base import Method, load_method
 from lit_faces.methods.cgan import CGAN
 from lit_faces.methods.cmma import CMMA
+from lit_faces.methods.cmma2 import CMMA2
 from lit_faces.methods.condvae import CondVAE
 from lit_faces.methods.condvae_info import CondVAEInfo
 from lit_faces.methods.csvae import CSVAE
 from lit_faces.methods.cvae import CVAE
 from lit_faces.methods.cvaegan import CVAEGAN
 from lit_faces.methods.dipvae import DIPVAE
+from lit_faces.methods.gauthier import CGANGauthier
 from lit_faces.methods.icgan import IcGAN
 from lit_faces.methods.identity_embedding import IdentityEmbedding
 from lit_faces.methods.ifcvaegan import IFcVAEGAN
@@ -23,6 +25,8 @@ METHODS: dict[str, type[Method]] = {
         CMMA,
         CVAE,
         CGAN,
+        CMMA2,
+        CGANGauthier,
         VAE,
         CondVAE,
         CondVAEInfo,
@@ -42,6 +46,7 @@ METHODS: dict[str, type[Method]] = {
 __all__ = [
     "CGAN",
     "CMMA",
+    "CMMA2",
     "CSVAE",
     "CVAE",
     "CVAEGAN",
@@ -51,6 +56,7 @@ __all__ = [
     "VAE",
     "VLAE",
     "AttributeClassifier",
+    "CGANGauthier",
     "CVAEGANBao",
     "CondVAE",
     "CondVAEInfo",

@@ -109,6 +109,10 @@ class BoundsLikelihood(Protocol):
 
     latent_dim: int
 
+    def prior(self, attributes: Tensor) -> DiagonalGaussian:
+        """p(z|y) or p(z), over (B, latent_dim)."""
+        ...
+
     def posterior(self, images: Tensor, attributes: Tensor) -> DiagonalGaussian:
         """q(z|x) or q(z|x, y), over (B, latent_dim)."""
         ...

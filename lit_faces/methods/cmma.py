@@ -7,7 +7,7 @@ from torch import Tensor
 from lit_faces.data.batch import DataSpec
 from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.variational import Variational
-from lit_faces.networks.cmma import AttributePrior, Decoder, Encoder
+from lit_faces.networks.cmma import Decoder, Encoder, SoftplusNet
 from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, PIXEL_LOG_VARIANCE, DiagonalGaussian, diagonal
 
 
@@ -35,7 +35,7 @@ class CMMA(Variational):
         attributes = len(spec.attributes)
         condition = attributes if self.posterior_inputs == "xy" else 0
         self.h = Encoder(spec.image_shape, self.latent_dim, condition, self.width)
-        self.f = AttributePrior(attributes, self.latent_dim, self.width)
+        self.f = SoftplusNet(attributes, self.latent_dim, self.width)
         self.g = Decoder(spec.image_shape, self.latent_dim, width=self.width)
 
     def prior(self, attributes: Tensor) -> DiagonalGaussian:

@@ -1,4 +1,5 @@
-"""Networks of the CMMA paper, section 4.1: h (encoder), f (prior), g (decoder), and the CGAN discriminator of section 4.2.
+"""Networks of the CMMA paper, section 4.1: h (encoder), f (prior), g (decoder), the second version's h2,
+and the CGAN discriminator of section 4.2.
 
 At `width` 1, 64x64 RGB images, 73 attributes and 500 latent dimensions they have 5,350,264 (h), 860,200 (f) and 2,641,254 (g)
 parameters. Two parallel output layers of the paper are one layer with twice the outputs; pooling comes before the rectifier,
@@ -57,18 +58,21 @@ class Encoder(nn.Module):
         return mean, log_variance
 
 
-class AttributePrior(nn.Module):
-    """f: attributes (B, A) to mean and log-variance of p(z|y), each (B, latent), through 800 softplus units."""
+class SoftplusNet(nn.Module):
+    """f, from attributes to p(z|y), and its mirror h2, from a code to q(y|z): through 800 softplus units.
 
-    def __init__(self, attributes: int, latent_dim: int, width: float = 1.0) -> None:
+    (B, inputs) to mean and log-variance, each (B, outputs). The papers give f's layers; those of h2 are ours.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: float = 1.0) -> None:
         super().__init__()
         hidden = scaled(800, width)
-        self.hidden = nn.Linear(attributes, hidden)
-        self.heads = nn.Linear(hidden, 2 * latent_dim)
+        self.hidden = nn.Linear(inputs, hidden)
+        self.heads = nn.Linear(hidden, 2 * outputs)
 
-    def forward(self, attributes: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of p(z|y), in float32."""
-        mean, log_variance = self.heads(F.softplus(self.hidden(attributes))).float().chunk(2, 1)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance, in float32."""
+        mean, log_variance = self.heads(F.softplus(self.hidden(x))).float().chunk(2, 1)
         return mean, log_variance
 
 

@@ -18,6 +18,8 @@ else:
 # A floor is needed, or constant pixels drive the bound to infinity: a pixel at exp(-8 / 2) = 0.018 is worth at most 3.1 nats.
 PIXEL_LOG_VARIANCE = (-8.0, 4.0)
 LATENT_LOG_VARIANCE = (-10.0, 10.0)
+# Of a standardised attribute: where it follows from the code, log q(y|z) would grow without end.
+ATTRIBUTE_LOG_VARIANCE = (-6.0, 10.0)
 
 
 def diagonal(parameters: tuple[Tensor, Tensor], bounds: tuple[float, float]) -> DiagonalGaussian:
