@@ -244,6 +244,32 @@ def test_what_follows_from_an_edit_may_change():
     assert found["edit_accuracy/A"].value == 1
 
 
+class Inferring(Painter):
+    """Takes every face for one that has no label, and paints only what changes."""
+
+    def infer(self, images):
+        return self.spec.vector(off=LABELS).repeat(len(images), 1)
+
+    def edit(self, images, attributes, target, strength=1.0):
+        same = self.spec.binary(attributes) == self.spec.binary(target)
+        edited = super().edit(images, attributes, target)
+        edited[:, 1:] = torch.where(same[:, :2, None, None], images[:, 1:], edited[:, 1:])
+        return edited
+
+
+def test_edits_of_faces_without_attributes_start_from_inferred_ones():
+    found = evaluate(Inferring(), Tinted(exclusive=False), AttributeEdits("judge"))
+    rates = {name: found[f"edit_inferred_accuracy/{name}"].value for name in ("A", "B", "No A", "No B")}
+    # What it takes for gone already it does not take away, though it could.
+    assert rates == {"A": 1, "B": 1, "No A": 0, "No B": 0}
+    assert found["edit_accuracy/No A"].value == 1
+    assert found["edit_inferred_accuracy/A"].n == found["edit_accuracy/A"].n
+    assert (found["edit_inferred_accuracy"].value, found["edit_accuracy"].value) == (0.5, 1)
+    assert not any("inferred" in name for name in evaluate(Painter(), Tinted(), AttributeEdits("judge")))
+    # Watching is of the edits with attributes.
+    assert watched(Inferring(), Tinted(), AttributeEdits("judge", watch=True)) == {"validation/edit_accuracy": 1}
+
+
 @pytest.mark.parametrize("mean_over", ["edits", "images"])
 def test_edits_of_the_validation_split_are_watched(mean_over):
     edits = {"A": Edit(set=("A",)), "No A": Edit(reset=("A",)), "B": Edit(set=("B",))}

@@ -22,7 +22,8 @@ from lit_faces.methods.csvae import CSVAE
 from lit_faces.methods.labelled import LabelledVAE
 from lit_faces.methods.vae import VAE
 from lit_faces.studies.figures import FIGURES
-from lit_faces.studies.figures.panels import representatives, shrink
+from lit_faces.studies.figures.drawing import shrink
+from lit_faces.studies.figures.panels import representatives
 
 SIZES = {"batch_size": 8, "size": 16, "train": 56, "validation": 56, "test": 84}
 SMALL = {"width": 0.06, "latent_dim": 4}

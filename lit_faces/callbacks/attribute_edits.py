@@ -14,7 +14,7 @@ from lit_faces.data.base import Split
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method, load_method
-from lit_faces.methods.capabilities import Classifies, Edits, Generates, Reconstructs
+from lit_faces.methods.capabilities import Classifies, Edits, Generates, Infers, Reconstructs
 from lit_faces.metrics.attributes import AttributeHits
 from lit_faces.metrics.noise import ImageNoise
 
@@ -24,6 +24,7 @@ _METRICS = {
     "unedited": ("unedited_rate",),
     "generation": ("generation_accuracy",),
     "edit": ("edit_accuracy", "edit_change_in_others"),
+    "edit_inferred": ("edit_inferred_accuracy",),
 }
 
 
@@ -32,13 +33,15 @@ class AttributeEdits(Evaluator):
 
     On the test faces that lack the attribute: `edit_accuracy` after editing the face, `edit_change_in_others` (mean absolute
     change of the classifier's other probabilities against the unedited reconstruction, without those of attributes that follow
-    from the edit), `unedited_rate` (how often it sees the attribute in that reconstruction), and `generation_accuracy` for faces
-    drawn from the edited attributes. The classifier was trained on real training faces and is frozen. `classifier` is its
-    checkpoint; without one nothing is measured. Without `edits`, each label of the data is given and taken away; of exclusive
-    labels the classifier chooses the most probable one (CSVAE paper, section 5.4, method 1). `mean_over` says whether the overall
-    rates are means over the edits or over all edited images, which weighs an edit by their number (the paper's "final" for
-    CelebA-Glasses). Errors take images for independent, each with all its edits. With `watch`, the overall `edit_accuracy` is
-    measured on the validation split too, after every epoch. Raises UserError if there is no classifier to watch with.
+    from the edit), `unedited_rate` (how often it sees the attribute in that reconstruction), `edit_inferred_accuracy` after
+    edits by a method that has to infer what the face is like before (CMMA's second version, section 4.5), and
+    `generation_accuracy` for faces drawn from the edited attributes. The classifier was trained on real training faces and is
+    frozen. `classifier` is its checkpoint; without one nothing is measured. Without `edits`, each label of the data is given
+    and taken away; of exclusive labels the classifier chooses the most probable one (CSVAE paper, section 5.4, method 1).
+    `mean_over` says whether the overall rates are means over the edits or over all edited images, which weighs an edit by their
+    number (the paper's "final" for CelebA-Glasses). Errors take images for independent, each with all its edits. With `watch`,
+    the overall `edit_accuracy` is measured on the validation split too, after every epoch. Raises UserError if there is no
+    classifier to watch with.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class AttributeEdits(Evaluator):
         spec = method.spec
         self.classifier(method)
         kinds = [kind for kind, can in (("generation", Generates), ("edit", Edits)) if isinstance(method, can)]
+        kinds += ["edit_inferred"] if isinstance(method, Edits) and isinstance(method, Infers) else []
         # Of the validation split only the edits are watched.
         kinds = ["unedited", *kinds] if trainer.testing else [kind for kind in kinds if kind == "edit"]
         self._edits = edits_of(trainer, method, self.edits, "test" if trainer.testing else "validation")
@@ -121,6 +125,7 @@ class AttributeEdits(Evaluator):
         noise = None
         if isinstance(method, Generates):
             noise = ImageNoise(self.seed, batch.row, method.noise_dim).draw(1)[:, 0].to(batch.images)
+        inferred = method.infer(batch.images) if isinstance(method, Infers) else None
         for name, lacking, wanted in self._asked(method, batch):
             rows = batch.row[lacking]
             self._hits["unedited", name].update(rows, reference[lacking])
@@ -130,6 +135,10 @@ class AttributeEdits(Evaluator):
             if isinstance(method, Edits):
                 edited = method.edit(batch.images[lacking], batch.attributes[lacking], wanted)
                 self._hits["edit", name].update(rows, judge.probabilities(edited), reference[lacking])
+                if inferred is not None:
+                    now = inferred[lacking]
+                    edited = method.edit(batch.images[lacking], now, self._edits[name].apply(now, method.spec))
+                    self._hits["edit_inferred", name].update(rows, judge.probabilities(edited))
 
     def watch(self, trainer: Trainer, method: Method, batch: Batch) -> None:
         """Edit a batch, and let the classifier judge."""

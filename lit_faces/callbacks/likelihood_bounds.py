@@ -13,7 +13,7 @@ from lit_faces.methods.capabilities import BoundsLikelihood
 from lit_faces.metrics.likelihood import EvidenceLowerBound, ImportanceWeightedBound
 from lit_faces.metrics.noise import ImageNoise
 from lit_faces.metrics.per_image import PerImage
-from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, PIXEL_LOG_VARIANCE
+from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, PIXEL_LOG_VARIANCE, DiagonalGaussian
 
 # Importance samples that are decoded at once.
 _CHUNK = 10
@@ -22,8 +22,10 @@ _CHUNK = 10
 class LikelihoodBounds(Evaluator):
     """Measures `elbo` with its two terms, one z an image, and `iwae`, the bound with `importance_samples` of them.
 
-    In nats per image with every constant kept. The noise depends on (seed, image) alone, so neither the batch size nor the
-    number of ranks changes a value. Does nothing for a method without a bound.
+    In nats per image with every constant kept. Beside them `posterior_deviation` and `prior_deviation`, the standard deviations
+    of q and of the prior, mean over the dimensions of the code (CMMA's second version, section 4). The noise depends on
+    (seed, image) alone, so neither the batch size nor the number of ranks changes a value. Does nothing for a method without a
+    bound.
     """
 
     watches = True
@@ -33,12 +35,14 @@ class LikelihoodBounds(Evaluator):
         self._elbo: EvidenceLowerBound
         self._iwae: ImportanceWeightedBound
         self._floor: PerImage
+        self._deviations: PerImage
 
     def start(self, trainer: Trainer, method: Method) -> bool:
         """Start a new estimate."""
         self._elbo = EvidenceLowerBound().to(method.device)
         self._iwae = ImportanceWeightedBound(max(1, self.importance_samples)).to(method.device)
         self._floor = PerImage("pixels_at_variance_floor").to(method.device)
+        self._deviations = PerImage("posterior_deviation", "prior_deviation").to(method.device)
         return isinstance(method, BoundsLikelihood)
 
     def _update(self, method: BoundsLikelihood, batch: Batch) -> ImageNoise:
@@ -61,7 +65,9 @@ class LikelihoodBounds(Evaluator):
         """Add a batch, with its importance samples."""
         assert isinstance(method, BoundsLikelihood)
         noise = self._update(method, batch)
-        self._floor.update(batch.row, at_floor(method, batch)[:, None])
+        q, p = method.posterior(batch.images, batch.attributes), method.prior(batch.attributes)
+        self._floor.update(batch.row, at_floor(method.likelihood(q.mean, batch.attributes))[:, None])
+        self._deviations.update(batch.row, torch.stack([d.stddev.double().mean(1) for d in (q, p)], 1))
         if self.importance_samples:
             self._iwae.update(batch.row, self._log_weights(method, batch, noise))
 
@@ -72,11 +78,12 @@ class LikelihoodBounds(Evaluator):
 
     def finish(self, trainer: Trainer, method: Method) -> Evaluation:
         """The bounds."""
-        elbo, floor = self._elbo.compute(), self._floor.compute()
+        elbo, floor, deviations = self._elbo.compute(), self._floor.compute(), self._deviations.compute()
         clamp = {"pixel_log_variance": list(PIXEL_LOG_VARIANCE), "latent_log_variance": list(LATENT_LOG_VARIANCE)}
         measurements: tuple[Measurement, ...] = columns(elbo, "nats per image", clamp=clamp)
         measurements += columns(floor, "share of pixels")
-        per_image = {name: (elbo.index, elbo.column(name)) for name in elbo.names}
+        measurements += columns(deviations, "units of the code")
+        per_image = {name: (v.index, v.column(name)) for v in (elbo, deviations) for name in v.names}
         if self.importance_samples:
             iwae = self._iwae.compute()
             measurements += (
@@ -89,9 +96,8 @@ class LikelihoodBounds(Evaluator):
         return Evaluation(measurements, per_image)
 
 
-def at_floor(method: BoundsLikelihood, batch: Batch) -> Tensor:
+def at_floor(likelihood: DiagonalGaussian) -> Tensor:
     """Share (B,) of an image's pixels whose log-variance lies at the lower clamp, where the bound stops rewarding it."""
-    q = method.posterior(batch.images, batch.attributes)
-    deviation = method.likelihood(q.mean, batch.attributes).stddev
+    deviation = likelihood.stddev
     floor = torch.tensor(PIXEL_LOG_VARIANCE[0] / 2).exp() * 1.0001
     return (deviation <= floor.to(deviation)).flatten(1).double().mean(1)

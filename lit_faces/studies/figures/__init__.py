@@ -8,7 +8,15 @@ from lit_faces.studies.figures.arithmetic import draw_arithmetic
 from lit_faces.studies.figures.attribute_accuracy import draw_attribute_accuracy
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.curves import draw_training, draw_widths
-from lit_faces.studies.figures.faces import draw_edited, draw_generated, draw_reconstructed, draw_removed
+from lit_faces.studies.figures.faces import (
+    draw_edited,
+    draw_generated,
+    draw_missing,
+    draw_reconstructed,
+    draw_removed,
+    draw_senior,
+)
+from lit_faces.studies.figures.latent2d import draw_latent2d
 from lit_faces.studies.figures.manifolds import draw_manifolds
 from lit_faces.studies.figures.roll import draw_swiss_roll
 from lit_faces.studies.figures.styles import draw_styles, draw_subspaces
@@ -19,6 +27,9 @@ FIGURES: dict[str, Callable[[Any, Context], list[Path]]] = {
     "generate": draw_generated,
     "edit": draw_edited,
     "remove": draw_removed,
+    "edit_senior": draw_senior,
+    "edit_missing": draw_missing,
+    "latent2d": draw_latent2d,
     "reconstructions": draw_reconstructed,
     "swiss_roll": draw_swiss_roll,
     "styles": draw_styles,

@@ -11,8 +11,8 @@ from lit_faces.callbacks.arithmetic import MOST, asked_of, operands
 from lit_faces.callbacks.edits import Edit
 from lit_faces.methods.capabilities import Layered
 from lit_faces.studies.figures.context import Context
-from lit_faces.studies.figures.drawing import grid, write_table
-from lit_faces.studies.figures.panels import batch_of, seen, shrink, words
+from lit_faces.studies.figures.drawing import grid, shrink, write_table
+from lit_faces.studies.figures.panels import batch_of, seen, words
 
 ALIKE = "Male"
 

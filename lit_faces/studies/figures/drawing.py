@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from PIL import Image
 from torch import Tensor
 
 from lit_faces.files import replacing
@@ -13,6 +14,9 @@ from lit_faces.images import to_rgb
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+
+# What a figure of the documentation may have, in bytes.
+LIMIT = 290_000
 
 
 def write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -48,3 +52,27 @@ def grid(path: Path, rows: dict[str, Tensor], columns: Sequence[str] = (), title
     if title:
         figure.suptitle(title, fontsize=10, y=1, va="top")
     save(figure, path)
+    shrink(path)
+
+
+def shrink(path: Path, limit: int = LIMIT) -> None:
+    """Write a PNG of more than `limit` bytes again with as many of 256 colours as keep it below, if there are."""
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    for colours in (256, 128, 64, 32):
+        if path.stat().st_size <= limit:
+            return
+        with replacing(path) as temporary:
+            few = picture.quantize(palette=_palette(picture, colours), dither=Image.Dither.NONE)
+            few.save(temporary, format="PNG", optimize=True)
+
+
+def _palette(picture: Image.Image, colours: int) -> Image.Image:
+    """Mostly the common colours of a picture, and some rare ones, such as those of a few small points; white stays white."""
+    rare = colours // 8
+    values: list[int] = []
+    for count, method in ((colours - rare, Image.Quantize.MEDIANCUT), (rare, Image.Quantize.MAXCOVERAGE)):
+        values += (picture.quantize(count, method).getpalette() or [])[: 3 * count]
+    holder = Image.new("P", (1, 1))
+    holder.putpalette([255 if value >= 248 else value for value in values])
+    return holder

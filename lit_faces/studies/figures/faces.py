@@ -1,7 +1,8 @@
 """Figures of generated, edited and reconstructed faces."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from lit_faces.callbacks.attribute_edits import Edit
 from lit_faces.data.base import FaceDataModule, to_unit_range
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.methods.base import Method
-from lit_faces.methods.capabilities import Classifies, Edits, Generates, Reconstructs
+from lit_faces.methods.capabilities import Classifies, Edits, Generates, Infers, Reconstructs
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import grid, write_table
 
@@ -81,25 +82,64 @@ def faces_lacking(data: FaceDataModule, edits: Sequence[Edit], count: int = FACE
 
 def draw_edited(names: list[str], context: Context) -> list[Path]:
     """Held-out faces with one attribute changed a row (CMMA's Figure 6, which uses training faces)."""
-    drawn = [_edited(names, name, method, context) for name, method in context.methods.items()]
+    edits = {name: edit for name, edit in _edits(context.study.edits).items() if name in names}
+    title = "attributes changed in held-out faces"
+    drawn = [_edited("edit", title, edits, name, context) for name in context.methods]
     return [path for path in drawn if path is not None]
 
 
-def _edited(names: list[str], name: str, method: Method, context: Context) -> Path | None:
-    edits = {n: e for n, e in _edits(context.study.edits).items() if n in names and _known(e, method.spec)}
+def draw_missing(described: dict[str, Any], context: Context) -> list[Path]:
+    """Held-out faces whose attributes a run's method infers before it edits them (CMMA's second version, Figure 10)."""
+    edits, title = _edits(described["edits"]), "held-out faces of which only the picture is known"
+    run = described["run"]
+    if not isinstance(context.methods.get(run), Infers):
+        return []
+    drawn = _edited("edit_missing", title, edits, run, context, inferred=True)
+    return [] if drawn is None else [drawn]
+
+
+def draw_senior(described: dict[str, Any], context: Context) -> list[Path]:
+    """Two panels of held-out faces made old by a run's method (CMMA's second version, Figure 9)."""
+    run = described["run"]
+    if run not in context.methods:
+        return []
+    drawn = _edited("edit_senior", "held-out faces made old", _edits(described["edits"]), run, context, panels=2)
+    return [] if drawn is None else [drawn]
+
+
+def _edited(
+    stem: str,
+    title: str,
+    edits: Mapping[str, Edit],
+    name: str,
+    context: Context,
+    panels: int = 1,
+    inferred: bool = False,
+) -> Path | None:
+    """Faces that lack what every edit gives, each changed by every edit; from attributes that the method infers, if so asked."""
+    method = context.methods[name]
+    edits = {label: edit for label, edit in edits.items() if _known(edit, method.spec)}
     if not isinstance(method, Edits) or not edits:
         return None
-    judge, batch = context.judge(name), faces_lacking(context.data(name), list(edits.values()))
+    judge, batch = context.judge(name), faces_lacking(context.data(name), list(edits.values()), FACES * panels)
     if not len(batch.images):
         return None
-    drawn = {"face": batch.images, "no change": method.edit(batch.images, batch.attributes, batch.attributes)}
+    attributes = method.infer(batch.images) if inferred and isinstance(method, Infers) else batch.attributes
+    drawn = {"face": batch.images, "no change": method.edit(batch.images, attributes, attributes)}
     table = []
     for label, edit in edits.items():
-        drawn[label] = method.edit(batch.images, batch.attributes, edit.apply(batch.attributes, method.spec))
+        drawn[label] = method.edit(batch.images, attributes, edit.apply(attributes, method.spec))
         for kind, images in (("before", drawn["no change"]), ("after", drawn[label])):
             table += [[label, int(r), kind, p] for r, p in zip(batch.row, _judged(judge, edit, images), strict=True)]
-    path = context.folder / f"edit_{name}.png"
-    grid(path, drawn, title=f"{name}: attributes changed in held-out faces")
+    path = context.folder / f"{stem}_{name}.png"
+    letters = [""] if panels == 1 else [f"({letter}) " for letter in ascii_lowercase[:panels]]
+    rows = {
+        f"{letter}{label}": part
+        for number, letter in enumerate(letters)
+        for label, images in drawn.items()
+        if len(part := images[FACES * number : FACES * (number + 1)])
+    }
+    grid(path, rows, title=f"{name}: {title}")
     write_table(path.with_suffix(".csv"), ["edit", "test row", "state", "judge"], table)
     return path
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lit_faces.methods.capabilities import Layered, layers_of
 from lit_faces.studies.figures.context import Context
-from lit_faces.studies.figures.drawing import save, write_table
-from lit_faces.studies.figures.panels import mosaic, numbers, shrink
+from lit_faces.studies.figures.drawing import save, shrink, write_table
+from lit_faces.studies.figures.panels import mosaic, numbers
 
 # A layer of two numbers on a grid over the paper's range, pictures a side; one of more in draws from the prior.
 REACH, CELLS, DRAWS = 3.0, 15, 8

@@ -1,25 +1,21 @@
 """What the figures of labels and their styles share: codes of a split, labels given at chosen points, pictures side by side."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from lit_faces.callbacks.edits import settle_edits
 from lit_faces.data.base import FaceDataModule, Faces, to_unit_range
 from lit_faces.data.batch import Batch, DataSpec
-from lit_faces.files import replacing
 from lit_faces.images import to_rgb
 from lit_faces.methods.capabilities import Classifies, Edits, Encodes, Reconstructs, Switches
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.faces import faces_lacking
 
-LIMIT = 240_000
 WITHOUT, WITH = "#888888", "#d1495b"
 _GAP = 2
 
@@ -122,26 +118,3 @@ def scatter(axis: Any, points: Tensor, holds: Tensor, without: str, with_: str, 
     for on, colour, kind in ((False, WITHOUT, without), (True, WITH, with_)):
         drawn = points[holds == on]
         axis.scatter(drawn[:, 0], drawn[:, 1], s=size, c=colour, alpha=0.6, linewidths=0, label=kind)
-
-
-def shrink(path: Path, limit: int = LIMIT) -> None:
-    """Write a PNG of more than `limit` bytes again with as many of 256 colours as keep it below, if there are."""
-    with Image.open(path) as opened:
-        picture = opened.convert("RGB")
-    for colours in (256, 128, 64, 32):
-        if path.stat().st_size <= limit:
-            return
-        with replacing(path) as temporary:
-            few = picture.quantize(palette=_palette(picture, colours), dither=Image.Dither.NONE)
-            few.save(temporary, format="PNG", optimize=True)
-
-
-def _palette(picture: Image.Image, colours: int) -> Image.Image:
-    """Mostly the common colours of a picture, and some rare ones, such as those of a few small points; white stays white."""
-    rare = colours // 8
-    values: list[int] = []
-    for count, method in ((colours - rare, Image.Quantize.MEDIANCUT), (rare, Image.Quantize.MAXCOVERAGE)):
-        values += (picture.quantize(count, method).getpalette() or [])[: 3 * count]
-    holder = Image.new("P", (1, 1))
-    holder.putpalette([255 if value >= 248 else value for value in values])
-    return holder

@@ -8,17 +8,8 @@ from matplotlib import pyplot as plt
 from torch import Tensor
 
 from lit_faces.studies.figures.context import Context
-from lit_faces.studies.figures.drawing import save, write_table
-from lit_faces.studies.figures.panels import (
-    WITH,
-    WITHOUT,
-    batch_of,
-    numbers,
-    posterior_means,
-    scatter,
-    shrink,
-    styled,
-)
+from lit_faces.studies.figures.drawing import save, shrink, write_table
+from lit_faces.studies.figures.panels import WITH, WITHOUT, batch_of, numbers, posterior_means, scatter, styled
 
 # The axis planes of Z and W: those within one code, then those across.
 _PLANES = (("z1", "z2"), ("w1", "w2"), ("z1", "w1"), ("z2", "w1"), ("z1", "w2"), ("z2", "w2"))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lit_faces.data.batch import Batch
 from lit_faces.studies.figures.context import Context
-from lit_faces.studies.figures.drawing import save, write_table
+from lit_faces.studies.figures.drawing import save, shrink, write_table
 from lit_faces.studies.figures.panels import (
     Styled,
     give,
@@ -22,7 +22,6 @@ from lit_faces.studies.figures.panels import (
     repeated,
     scatter,
     seen,
-    shrink,
     styled,
     words,
 )

@@ -12,9 +12,9 @@ from lit_faces.callbacks.attribute_edits import Edit
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.methods.capabilities import Edits, Labelled, Reconstructs
 from lit_faces.studies.figures.context import Context
-from lit_faces.studies.figures.drawing import save, write_table
+from lit_faces.studies.figures.drawing import save, shrink, write_table
 from lit_faces.studies.figures.faces import faces_lacking
-from lit_faces.studies.figures.panels import mosaic, seen, shrink, words
+from lit_faces.studies.figures.panels import mosaic, seen, words
 
 FACES = 8
 # Inches of a picture, by which 64 pixels and their gap stay as many in the file, and of a block's name.

@@ -10,7 +10,7 @@ from lit_faces.callbacks.edits import settle_edits
 from lit_faces.data.base import FaceDataModule
 from lit_faces.data.batch import Batch
 from lit_faces.studies.figures.context import Context
-from lit_faces.studies.figures.drawing import grid, write_table
+from lit_faces.studies.figures.drawing import grid, shrink, write_table
 from lit_faces.studies.figures.panels import (
     Styled,
     batch_of,
@@ -21,7 +21,6 @@ from lit_faces.studies.figures.panels import (
     repeated,
     representatives,
     seen,
-    shrink,
     styled,
     words,
 )
