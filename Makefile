@@ -17,7 +17,7 @@ STUDIES := cmma csvae ifcvaegan vlae
 .PHONY: help setup $(STUDIES:%=reproduce-%) $(STUDIES:%=report-%) test lint bench lock clean
 
 help:
-	@echo "make reproduce-cmma  train and evaluate CMMA, CVAE and CGAN, and write the report"
+	@echo "make reproduce-cmma  train and evaluate CMMA, CVAE and CGANs, and write the report"
 	@echo "make reproduce-csvae the same for VAE, CondVAE, CondVAE-info and CSVAE"
 	@echo "make reproduce-ifcvaegan   the same for IFcVAE-GAN, cVAE-GAN, IcGAN and DIP-VAE"
 	@echo "make reproduce-vlae  the same for VLAE, MMD-VLAE and MMD-VAE, on faces and digits"

@@ -95,6 +95,11 @@ def test_the_smoke_study_leaves_a_whole_report(reproduced: tuple[list[str], Path
     measured = {(row["run"], row["metric"]) for row in results["rows"]}
     assert {(run, "parzen_log_likelihood") for run in ("cmma", "cvae", "cgan", "mean_face", "nearest_face")} <= measured
     assert {("cmma", "elbo"), ("cvae", "elbo"), ("cmma", "iwae"), ("cmma", "edit_accuracy")} <= measured
+    assert {("cmma2", "edit_inferred_accuracy"), ("cmma2_2d", "posterior_deviation")} <= measured
+    assert {("gauthier", "generation_accuracy"), ("judge_32", "balanced_accuracy")} <= measured
+    # Of other images.
+    assert ("gauthier", "parzen_log_likelihood") not in measured
+    assert {run for run, metric in measured if metric == "edit_inferred_accuracy"} == {"cmma2", "cmma2_2d"}
     assert ("cgan", "elbo") not in measured
     assert ("cgan", "edit_accuracy") not in measured
     assert not any(row["comparable"] for row in results["rows"])
@@ -106,6 +111,8 @@ def test_the_smoke_study_leaves_a_whole_report(reproduced: tuple[list[str], Path
     page = (report / "index.html").read_text()
     shown = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(shown) > 10
+    figures = ["latent2d_a", "latent2d_b", "edit_senior_cmma2", "edit_missing_cmma2", "generate_gauthier"]
+    assert {f"{name}.png" for name in figures} <= set(shown)
     assert all((report / name).is_file() for name in shown)
     assert "not comparable" in page
     assert "synthetic faces" in re.search("<title>(.*)</title>", page)[1]  # type: ignore[index]
@@ -116,13 +123,13 @@ def test_a_second_call_trains_nothing_again(
 ) -> None:
     arguments, folder = reproduced
     records = {path: path.stat().st_mtime_ns for path in folder.glob("runs/**/record.json")}
-    assert len(records) == 4
+    assert len(records) == len(read_study("cmma").runs) + 2
     headers = [path.read_text().splitlines()[0].split(",") for path in folder.glob("runs/**/per_image.csv")]
     named = {name.partition("/")[0] for header in headers for name in header} - {"row", "identity"}
     assert "elbo" in named <= METRICS
     assert main(["reproduce", *arguments]) == 0
     said = capfd.readouterr().out
-    assert said.count("done before") == 4
+    assert said.count("done before") == len(records)
     assert said.strip().splitlines()[-1].endswith("index.html")
     assert {path: path.stat().st_mtime_ns for path in records} == records
 

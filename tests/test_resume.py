@@ -73,7 +73,9 @@ def test_a_run_in_two_sittings_is_the_run_in_one(method, main, tmp_path):
     assert main(fit(method, resumed, EPOCHS)) == 0
     assert_same_run(straight, resumed)
     end = last(straight)
-    assert all(not torch.equal(after_two[name], end["state_dict"][name]) for name in after_two)
+    # An average over all images of every epoch stays what it is.
+    moving = [name for name in after_two if name not in ("brightness", "contrast")]
+    assert all(not torch.equal(after_two[name], end["state_dict"][name]) for name in moving)
     assert len(end["optimizer_states"]) == {"CMMA": 1, "IFcVAEGAN": 3, "VLAE": 1}.get(method, 2)
     assert (end["training"]["sittings"], last(resumed)["training"]["sittings"]) == (1, 2)
     assert len(logged(straight, "train/loss")) == EPOCHS
