@@ -82,7 +82,9 @@ class LikelihoodBounds(Evaluator):
         clamp = {"pixel_log_variance": list(PIXEL_LOG_VARIANCE), "latent_log_variance": list(LATENT_LOG_VARIANCE)}
         measurements: tuple[Measurement, ...] = columns(elbo, "nats per image", clamp=clamp)
         measurements += columns(floor, "share of pixels")
-        measurements += columns(deviations, "units of the code")
+        measurements += columns(
+            deviations, "units of the code", clamp={"latent_log_variance": clamp["latent_log_variance"]}
+        )
         per_image = {name: (v.index, v.column(name)) for v in (elbo, deviations) for name in v.names}
         if self.importance_samples:
             iwae = self._iwae.compute()
