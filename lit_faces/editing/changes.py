@@ -55,8 +55,8 @@ def edited(
 
     An amount of 1 sets the attribute that it is of, -1 takes it away, 2 and -2 do so twice as strongly, 0 changes nothing. What
     the faces are like now is inferred by the method if it can; else they are taken for average ones, with the opposite of what is
-    asked. The `strength` is of all amounts; at 0 the faces come back as the edit takes them to be now. `styles` (K, style_dim) are
-    those of labels that are set, for a method that `Switches`; by default its own.
+    asked. The `strength` is of all amounts; at 0 the faces come back as the edit takes them to be now. `styles` (K, style_dim)
+    are those of labels that are set, for a method that `Switches`; by default its own.
     Errors: UserError for a method that cannot edit and for an attribute that it cannot change.
     """
     found = {find_editable(method, name): amount for name, amount in amounts.items()}

@@ -23,6 +23,11 @@ _IFCVAEGAN = (
 _NO_PAPER = "no paper has it: lit_faces measures others with it"
 PAPERS = {
     **dict.fromkeys(("CMMA", "CVAE", "CGAN"), _CMMA),
+    "CMMA2": (
+        'G. Pandey and A. Dukkipati, "Variational methods for Conditional Multimodal Deep Learning", arXiv 1603.01801, second '
+        "version"
+    ),
+    "CGANGauthier": 'J. Gauthier, "Conditional generative adversarial nets for convolutional face generation", 2015',
     **dict.fromkeys(("VAE", "CondVAE", "CondVAEInfo", "CSVAE"), _CSVAE),
     **dict.fromkeys(("CVAEGAN", "IFcVAEGAN"), _IFCVAEGAN),
     "CVAEGANBao": (

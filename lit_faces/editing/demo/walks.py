@@ -76,4 +76,4 @@ def changed(
     styles = method.styles().clone()
     for label, point in walks.items():
         styles[method.labels.index(find_editable(method, label))] = torch.tensor(point)
-    return edited(method, images, amounts, styles)
+    return edited(method, images, amounts, styles=styles)
