@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from lit_faces.editing.photo import face_of
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Generates, Layered
 from lit_faces.photographs.detector import find_faces
-from lit_faces.photographs.framing import Box, cut, frame_of, middle, region
+from lit_faces.photographs.framing import Box, frame_of, middle, region
 from lit_faces.photographs.reading import open_photograph
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -81,7 +81,7 @@ def read(picture: Path, methods: Sequence[Method]) -> Face:
     photograph.info.clear()
     boxes = find_faces(photograph)
     parts = tuple(_part(photograph, boxes, method) for method in methods)
-    images = tuple(_image(photograph, part, method) for part, method in zip(parts, methods, strict=True))
+    images = tuple(face_of(method, photograph, part) for method, part in zip(methods, parts, strict=True))
     return Face(images, photograph, parts, bool(boxes))
 
 
@@ -91,14 +91,6 @@ def _part(photograph: Image.Image, boxes: Sequence[Box], method: Method) -> Box:
     except UserError:
         return middle(photograph)
     return region(boxes[0], frame) if boxes else middle(photograph)
-
-
-def _image(photograph: Image.Image, part: Box, method: Method) -> Tensor:
-    channels, height, _ = method.spec.image_shape
-    pixels = cut(photograph, part, height)
-    if channels == 1:
-        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
-    return torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -66,10 +66,10 @@ class Panel:
         """The values of all sliders at rest, where no picture is changed."""
         return [0.0] * len(self.attributes) + [value for _, _, walk in self.walks for value in walk.start]
 
-    def made(self, face: Face, shown: Sequence[str], values: Sequence[float]) -> list[Tensor]:
+    def made(self, face: Face, shown: Sequence[str], values: Sequence[float], strength: float = 1.0) -> list[Tensor]:
         """What each model makes of a face (C, H, W) in [0, 1], for the `values` of all sliders.
 
-        Attributes that are not `shown` stay as they are.
+        Attributes that are not `shown` stay as they are, and at a `strength` of 0 all that there is.
         """
         amounts = {name: value for name, value in zip(self.attributes, values, strict=False) if name in shown}
         points = self._points(values[len(self.attributes) :])
@@ -77,7 +77,7 @@ class Panel:
         with torch.inference_mode():
             for (title, method), seen in zip(self.models.items(), face.images, strict=True):
                 own = {self._names[title][name]: amount for name, amount in amounts.items() if self.has(title, name)}
-                pictures.append(changed(method, seen, own, points[title])[0])
+                pictures.append(changed(method, seen, own, points[title], strength)[0])
         return pictures
 
     def cards(self, face: Face, shown: Sequence[str], values: Sequence[float]) -> list[Card]:
@@ -94,7 +94,7 @@ class Panel:
         photograph = face.photograph
         if photograph is None or min(photograph.size) <= max(image.shape[-1] for image in face.images):
             return []
-        before, after = self.made(face, shown, self.rest), self.made(face, shown, values)
+        before, after = (self.made(face, shown, values, strength) for strength in (0.0, 1.0))
         pictures = [
             blend(photograph, part, _pixels(old), _pixels(new))
             for part, old, new in zip(face.parts, before, after, strict=True)

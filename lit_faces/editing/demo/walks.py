@@ -56,24 +56,29 @@ def walks_of(method: Method) -> dict[str, Walk]:
 
 
 def changed(
-    method: Method, images: Tensor, amounts: Mapping[str, float], walks: Mapping[str, Sequence[float]]
+    method: Method,
+    images: Tensor,
+    amounts: Mapping[str, float],
+    walks: Mapping[str, Sequence[float]],
+    strength: float = 1.0,
 ) -> Tensor:
     """Images (B, C, H, W) in [0, 1] of the same faces: attributes changed by `amounts`, codes walked to `walks`.
 
     The point of a label is the style that it gets where its amount is above 0, the point of a layer is added to the
     first numbers of the face's own code; what is not among `walks` stays as it is.
+    The `strength` is of all of this; at 0 the faces come back as they are taken to be now.
     Errors: UserError for an attribute that the method cannot change.
     """
     if isinstance(method, Layered):
         z = method.posterior(images).mean.clone()
         for name, part in layers_of(method).items():
             for dimension, step in enumerate(walks.get(name, ())):
-                z[:, part.start + dimension] += step
+                z[:, part.start + dimension] += strength * step
         return method.decode(z)
     if not walks:
-        return edited(method, images, amounts)
+        return edited(method, images, amounts, strength)
     assert isinstance(method, Switches)
     styles = method.styles().clone()
     for label, point in walks.items():
         styles[method.labels.index(find_editable(method, label))] = torch.tensor(point)
-    return edited(method, images, amounts, styles=styles)
+    return edited(method, images, amounts, strength, styles)
