@@ -7,7 +7,8 @@ from lit_faces.methods.labels import LabelledMethod
 
 _SIZES = {
     **{name: {"latent_dim": 3} for name in METHODS},
-    **dict.fromkeys(("CGAN", "CGANGauthier"), {"noise_dim": 3}),
+    "CGAN": {"noise_dim": 3},
+    "CGANGauthier": {"noise_dim": 3},
     "VLAE": {"latent_dims": [2, 2, 2]},
     "MMDVLAE": {"latent_dims": [2, 2, 2]},
     "AttributeClassifier": {},
