@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lit_faces.methods.base import Method
 
 _DESCRIPTION = """A web page on this machine: pick or upload a face, move sliders, and see what each model makes of it.
-Uploaded faces should be cut as the model's training faces are."""
+Of a photograph the largest face is taken."""
 
 
 def run(arguments: Sequence[str]) -> None:
