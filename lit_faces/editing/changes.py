@@ -53,21 +53,21 @@ def edited(
 ) -> Tensor:
     """Images (B, C, H, W) in [0, 1] of the same faces, changed by `amounts`.
 
-    An amount of 1 sets the attribute that it is of, -1 takes it away, 2 and -2 do so twice as strongly, 0 changes nothing. What
-    the faces are like now is inferred by the method if it can; else they are taken for average ones, with the opposite of what is
-    asked. The `strength` is of all amounts; at 0 the faces come back as the edit takes them to be now. `styles` (K, style_dim)
-    are those of labels that are set, for a method that `Switches`; by default its own.
+    An amount of 1 sets the attribute that it is of, -1 takes it away, 2 and -2 do so twice as strongly, 0 changes nothing. A
+    method that `Infers` says what the faces are like now. For others they have the opposite of what is asked, and else what a
+    method that `Recognises` sees in them, or the average. The `strength` is of all amounts; at 0 the faces come back as the edit
+    takes them to be now. `styles` (K, style_dim) are those of labels that are set, for a method that `Switches`; by default its
+    own.
     Errors: UserError for a method that cannot edit and for an attribute that it cannot change.
     """
     found = {find_editable(method, name): amount for name, amount in amounts.items()}
     assert isinstance(method, Edits)
     spec = method.spec
-    now = _inferred(method, images)
-    attributes = images.new_zeros(len(images), len(spec.attributes)) if now is None else now
+    attributes = _assumed(method, images)
     target, strengths = attributes.clone(), images.new_zeros(len(spec.attributes))
     for name, amount in found.items():
         column = spec.position(name)
-        if now is None and amount:
+        if amount and not isinstance(method, Infers):
             attributes[:, column] = spec.standard_value(name, amount < 0)
         target[:, column] = spec.standard_value(name, amount > 0)
         strengths[column] = strength * abs(amount)
@@ -77,13 +77,13 @@ def edited(
     return method.switch(images, attributes, target, styles, strengths)
 
 
-def _inferred(method: Method, images: Tensor) -> Tensor | None:
-    """Standardised attributes (B, A) of images as the method sees them, None if it does not look."""
+def _assumed(method: Method, images: Tensor) -> Tensor:
+    """Standardised attributes (B, A) of images as the method sees them; average ones of a method that does not look."""
     if isinstance(method, Infers):
         return method.infer(images)
-    if not isinstance(method, Recognises):
-        return None
     spec, attributes = method.spec, images.new_zeros(len(images), len(method.spec.attributes))
+    if not isinstance(method, Recognises):
+        return attributes
     for label, seen in zip(method.labels, method.label_probabilities(images).unbind(1), strict=True):
         values = images.new_tensor([spec.standard_value(label, False), spec.standard_value(label, True)])
         attributes[:, spec.position(label)] = torch.where(seen > 0.5, values[1], values[0])

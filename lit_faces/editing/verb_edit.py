@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """Change attributes of a face in a photograph. The face is found, cut out as the faces were that the
 model was trained on, edited, and the change is put back: the rest of the photograph stays as it is. What the face is
-like now is inferred by methods that can; for others it is an average face with the opposite of what is asked. The
-result has the photograph's size and colour profile, and none of its other metadata (EXIF)."""
+like now is inferred by CMMA2; for others it has the opposite of what is asked and is average otherwise. The result has
+the photograph's size and colour profile, and none of its other metadata (EXIF)."""
 
 
 def run(arguments: Sequence[str]) -> None:

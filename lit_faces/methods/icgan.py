@@ -254,11 +254,9 @@ class IcGAN(LabelledMethod):
         if isinstance(strength, Tensor):
             strength = strength[..., [self.spec.position(name) for name in self.conditions]]
         before, after = self.signs(attributes), self.signs(target)
-        y = [
-            after[:, i] if name in self.labels else torch.where(before[:, i] == after[:, i], said[:, i], after[:, i])
-            for i, name in enumerate(self.conditions)
-        ]
-        return self.picture(z, said.lerp(torch.stack(y, 1), strength))
+        of_labels = torch.tensor([name in self.labels for name in self.conditions], device=z.device)
+        old, new = (torch.where(of_labels | (before != after), y, said) for y in (before, after))
+        return self.picture(z, old.lerp(new, strength))
 
 
 def _signs(held: Tensor) -> Tensor:
