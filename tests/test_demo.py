@@ -224,15 +224,28 @@ def saved(method, folder):
     return folder
 
 
-def test_a_model_that_cannot_change_a_face_is_refused(data, tmp_path, error_line):
+@pytest.fixture
+def refused(main, capsys):
+    """As `error_line`, of a command that has said before that it loads the models."""
+
+    def run(arguments):
+        assert main(arguments) == 2
+        loading, line = capsys.readouterr().err.splitlines()
+        assert loading == "loading ..."
+        return line.removeprefix("lit-faces: error: ")
+
+    return run
+
+
+def test_a_model_that_cannot_change_a_face_is_refused(data, tmp_path, refused):
     folder = saved(make(CGAN, data, noise_dim=3), tmp_path / "cgan")
-    line = error_line(["demo", "--checkpoint", str(folder)])
-    assert line == f"{folder} holds a CGAN, which cannot change a face: use one that edits, CMMA or CSVAE, or a VLAE"
+    line = refused(["demo", "--checkpoint", str(folder)])
+    assert line == f"{folder} is of CGAN, which cannot change a face: use one that edits, CMMA or CSVAE, or a VLAE"
 
 
-def test_a_model_given_twice_is_refused(cmma, tmp_path, error_line):
+def test_a_model_given_twice_is_refused(cmma, tmp_path, refused):
     folder = str(saved(cmma, tmp_path / "cmma"))
-    line = error_line(["demo", "--checkpoint", folder, "--checkpoint", folder, "--checkpoint", folder])
+    line = refused(["demo", "--checkpoint", folder, "--checkpoint", folder, "--checkpoint", folder])
     assert line == f"--checkpoint {folder} is given twice: name each once"
 
 
@@ -255,6 +268,13 @@ def test_without_a_port_the_next_free_one_is_taken(monkeypatch):
 def test_an_address_that_is_none_here_is_named(host, error_line):
     line = error_line(["demo", "--checkpoint", "nowhere", "--host", host])
     assert line.startswith(f"nothing can listen at --host {host}, port 7860: ")
+    assert "while attempting" not in line
+
+
+@pytest.mark.parametrize("host", ["", "é" * 64])
+def test_what_is_no_address_is_refused_and_none_is_not_taken_for_all(host, error_line):
+    line = error_line(["demo", "--checkpoint", "nowhere", "--host", host])
+    assert line == f"--host must be an address of this machine, 127.0.0.1, for instance, got {host!r}"
 
 
 def test_a_port_that_is_none_is_named(error_line):
@@ -266,6 +286,14 @@ def test_without_gradio_the_error_says_what_to_install(error_line, monkeypatch):
     monkeypatch.setattr("lit_faces.editing.verb_demo.find_spec", lambda name: None)
     line = error_line(["demo", "--checkpoint", "nowhere"])
     assert line == "the page needs gradio, which is not installed: pip install 'lit_faces[demo]'"
+
+
+def test_a_gradio_that_cannot_be_imported_is_named(monkeypatch):
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(UserError, match=r"gradio, which is installed but cannot be imported \(import of gradio halted"):
+        serve(MagicMock(), "127.0.0.1", 7860)
+    assert not Path(os.environ["GRADIO_TEMP_DIR"]).exists()
 
 
 def test_help_and_wrong_arguments_come_without_heavy_packages():

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -22,6 +23,11 @@ in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 LIMIT = 20 * 1024 * 1024
+COMMAND = """import sys
+from lit_faces.editing.demo import server
+from lit_faces.__main__ import main
+server.UPLOADS_KEPT = 4
+sys.exit(main(sys.argv[1:]))"""
 
 
 def checkpoint(method, data, path):
@@ -38,9 +44,11 @@ def checkpoint(method, data, path):
 
 
 def start(folder, arguments):
-    """The page's process and its address; temporary files and the working folder are in `folder`."""
+    """The page's process, which keeps uploads for seconds, and its address; temporary files and the working folder are in
+    `folder`.
+    """
     environment = {**os.environ, "TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "lit_faces", "demo", *map(str, arguments)]
+    command = [sys.executable, "-c", COMMAND, "demo", *map(str, arguments)]
     with (folder / "errors").open("wb") as errors:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=folder, env=environment
@@ -196,6 +204,20 @@ def test_the_page_loads_from_its_own_address_alone(tab, address):
 
 
 @in_a_browser
+def test_the_whole_of_a_slider_is_in_its_box(tab):
+    parts = (
+        "all => all.filter(part => part.offsetParent).map(part => ["
+        "part.closest('.block').getBoundingClientRect(), part.getBoundingClientRect()].map(box => [box.left, box.right]))"
+    )
+    for width in (1400, 420):
+        tab.set_viewport_size({"width": width, "height": 900})
+        found = tab.eval_on_selector_all(".sliders .min_value, .sliders input, .sliders .max_value", parts)
+        # Two ends, a track and a number each.
+        assert len(found) == 4 * (len(tab.locator(".sliders input[type=range]:visible").all()))
+        assert all(left <= start < end <= right for (left, right), (start, end) in found)
+
+
+@in_a_browser
 def test_a_slider_changes_the_pictures_and_reset_brings_them_back(tab):
     before = pictures(tab)
     slide(tab, "Smiling", 2)
@@ -204,6 +226,28 @@ def test_a_slider_changes_the_pictures_and_reset_brings_them_back(tab):
     tab.wait_for_function("src => document.querySelector('.pictures img[alt=CMMA]').src == src", arg=before["CMMA"])
     slide(tab, "MMDVLAE z_2, 1", 2)
     assert changed(tab, before) == {"MMDVLAE"}
+
+
+@in_a_browser
+def test_a_number_out_of_range_is_the_nearest_and_an_empty_box_is_zero(tab, folder):
+    said = (folder / "errors").read_text()
+    box, before = tab.get_by_label("number input for Smiling"), pictures(tab)
+    shows = "src => document.querySelector('.pictures img[alt=CMMA]').src == src"
+    for typed, least_or_most in (("99", "2"), ("-99", "-2")):
+        box.fill(least_or_most)
+        changed(tab, before)
+        expected = pictures(tab)["CMMA"]
+        box.fill("")
+        tab.wait_for_function(shows, arg=before["CMMA"])
+        box.fill(typed)
+        tab.wait_for_function(shows, arg=expected)
+        box.press("Tab")
+        assert box.input_value() == least_or_most
+        box.fill("")
+        tab.wait_for_function(shows, arg=before["CMMA"])
+    box.press("Tab")
+    assert box.input_value() == "0"
+    assert (folder / "errors").read_text() == said
 
 
 @in_a_browser
@@ -248,7 +292,22 @@ def test_an_upload_is_shown_and_changed_and_not_kept(tab, folder, tmp_path):
     assert "The face" in changed(tab, before)
     assert "No face was found" in tab.get_by_role("alert").inner_text()
     tab.wait_for_selector("img[alt='The photograph, by CMMA']")
-    assert not list((folder / "tmp").glob("lit_faces.*/**/mine.png"))
+    end = time.monotonic() + 30
+    while list((folder / "tmp").glob("lit_faces.*/**/mine.png")):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@in_a_browser
+def test_the_upload_of_a_picture_to_choose_from_leaves_it_there(tab, folder, tmp_path):
+    before = pictures(tab)
+    tab.locator("input[type=file]").first.set_input_files(folder / "faces" / "b.png")
+    assert "The face" in changed(tab, before)
+    # When a later upload is gone, this one would be too.
+    test_an_upload_is_shown_and_changed_and_not_kept(tab, folder, tmp_path)
+    uploaded = pictures(tab)
+    tab.locator(".faces button:has(img)").nth(1).click()
+    assert "The face" in changed(tab, uploaded)
 
 
 @in_a_browser

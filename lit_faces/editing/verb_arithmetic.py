@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> None:
     checkpoint = parsed.checkpoint
     method = load_method(checkpoint)
     if not isinstance(method, Layered):
-        raise UserError(f"{checkpoint} holds a {type(method).__name__}, which has no layers: use a VLAE or MMDVLAE")
+        raise UserError(f"{checkpoint} is of {type(method).__name__}, which has no layers: use a VLAE or MMDVLAE")
     a, b, c = (read_photograph(path, method.spec.image_shape) for path in photographs)
     layers = None if parsed.layers is None else [name.strip() for name in parsed.layers.split(",")]
     with torch.inference_mode():

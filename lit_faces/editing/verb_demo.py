@@ -1,6 +1,7 @@
 """`lit-faces demo`: the web page. Imports nothing heavy until the arguments are right."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,7 @@ def run(arguments: Sequence[str]) -> None:
     from lit_faces.editing.demo.server import free_port, serve
 
     port = free_port(parsed.host, parsed.port)
+    print("loading ...", file=sys.stderr, flush=True)
 
     from lit_faces.editing.demo.faces import pictures_in
     from lit_faces.editing.demo.panel import Panel

@@ -11,6 +11,7 @@ import gradio as gr
 from lit_faces.editing.demo.cards import cards, line
 from lit_faces.editing.demo.faces import Face, read
 from lit_faces.editing.demo.panel import Panel
+from lit_faces.editing.demo.server import UPLOADS_KEPT
 from lit_faces.editing.demo.walks import Walk
 from lit_faces.errors import UserError
 
@@ -20,7 +21,7 @@ _NO_FACE = "No face was found in the picture: its middle is taken."
 _TERMS = (
     "Pictures are enlarged smoothly; what is downloaded has the model's own size. For research on generative models only: "
     "not for judging or identifying people, nor for passing off edited pictures of real people as true. Uploaded pictures "
-    "stay on this machine and are deleted as soon as they are read."
+    "stay on this machine and are deleted within two minutes."
 )
 # Straight to the function and back, without waiting in gradio's queue; of many movements of a slider the last one counts.
 _QUICK: dict[str, Any] = {
@@ -62,7 +63,6 @@ def build(panel: Panel, pictures: Sequence[Path]) -> gr.Blocks:
 
     def upload(file: str, *settings: Any) -> tuple[Face | None, str, str]:
         face, html, wrong = take(Path(file), *settings)
-        Path(file).unlink(missing_ok=True)
         return face, html, wrong or line("" if face is None or face.found else _NO_FACE)
 
     def choose(*settings: Any) -> list[Any]:
@@ -84,7 +84,8 @@ def build(panel: Panel, pictures: Sequence[Path]) -> gr.Blocks:
     def reset(face: Face | None, chosen: Sequence[str]) -> list[Any]:
         return [show(face, chosen, *panel.rest), *panel.rest]
 
-    page = gr.Blocks(title="lit_faces", analytics_enabled=False)
+    # One file may be there for two tabs and for the gallery: gradio deletes by age, and what the gallery shows never.
+    page = gr.Blocks(title="lit_faces", analytics_enabled=False, delete_cache=(UPLOADS_KEPT, UPLOADS_KEPT))
     with page:
         face, number = gr.State(None), gr.State(0)
         gr.HTML(_head(panel), elem_classes="head")
@@ -157,6 +158,7 @@ def _gallery(pictures: Sequence[Path]) -> gr.Gallery | None:
     return gr.Gallery(
         [str(path) for path in pictures],
         label="Faces to choose from",
+        show_label=False,
         height=120,
         elem_classes="faces",
         allow_preview=False,
@@ -176,9 +178,7 @@ def _sliders(panel: Panel) -> tuple[list[gr.Group], list[gr.Slider], list[list[g
         only = [title for title in panel.models if panel.has(title, name)]
         info = f"{' and '.join(only)} only" if len(only) < len(panel.models) else None
         with gr.Group(visible=name in panel.first) as group:
-            amounts.append(
-                gr.Slider(-_REACH, _REACH, 0, step=0.05, label=name, info=info, elem_id=f"amount-{len(amounts)}")
-            )
+            amounts.append(_slider(-_REACH, _REACH, 0, name, info))
             for title, of, walk in panel.walks:
                 if of == name:
                     walks[title, of] = _walk(f"{title} style" if several else "Style", walk)
@@ -192,8 +192,15 @@ def _sliders(panel: Panel) -> tuple[list[gr.Group], list[gr.Slider], list[list[g
 
 def _walk(label: str, walk: Walk) -> list[gr.Slider]:
     axes = zip(walk.least, walk.most, walk.start, strict=True)
-    with gr.Row():
-        return [
-            gr.Slider(least, most, start, step=0.05, label=f"{label} {axis}", min_width=120)
-            for axis, (least, most, start) in enumerate(axes, 1)
-        ]
+    return [_slider(*ends_and_start, f"{label} {axis}") for axis, ends_and_start in enumerate(axes, 1)]
+
+
+def _slider(least: float, most: float, start: float, label: str, info: str | None = None) -> gr.Slider:
+    slider = gr.Slider(least, most, start, step=0.05, label=label, info=info, buttons=[])
+
+    def bounded(payload: float) -> float:
+        return max(least, min(most, payload or 0.0))
+
+    # What is half typed is None or out of range, which gradio refuses; once the box is left, it shows the same number.
+    slider.preprocess = bounded  # type: ignore[method-assign]
+    return slider

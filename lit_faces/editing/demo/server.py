@@ -15,6 +15,8 @@ from lit_faces.processes import exit_when_terminated
 
 _FIRST_PORT, _PORTS = 7860, 100
 _LARGEST_UPLOAD = "20mb"
+# Seconds, at least; at most twice as long.
+UPLOADS_KEPT = 60
 
 
 def free_port(host: str, port: int | None) -> int:
@@ -22,6 +24,9 @@ def free_port(host: str, port: int | None) -> int:
 
     Errors: UserError if there is none, and for a host or a port that is none.
     """
+    # To the system none means all, and other letters than ASCII's may have no form that it knows.
+    if not host or not host.isascii():
+        raise UserError(f"--host must be an address of this machine, 127.0.0.1, for instance, got {host!r}")
     if port is not None and not 1 <= port <= 65535:
         raise UserError(f"--port must be from 1 to 65535, got {port}")
     for candidate in range(_FIRST_PORT, _FIRST_PORT + _PORTS) if port is None else [port]:
@@ -30,7 +35,8 @@ def free_port(host: str, port: int | None) -> int:
                 return candidate
         except OSError as error:
             if error.errno != EADDRINUSE:
-                raise UserError(f"nothing can listen at --host {host}, port {candidate}: {error.strerror}") from error
+                reason = str(error.strerror).partition(" (while ")[0]
+                raise UserError(f"nothing can listen at --host {host}, port {candidate}: {reason}") from error
     which = f"port {port} is" if port else f"ports {_FIRST_PORT} to {_FIRST_PORT + _PORTS - 1} are"
     raise UserError(f"{which} in use on {host}: name another --port, or leave it away")
 
@@ -49,9 +55,20 @@ def own_folder() -> Iterator[None]:
 
 
 def serve(build: Callable[[], Any], host: str, port: int) -> None:
-    """Serve the page that `build` makes, and return after an interruption or a termination signal."""
+    """Serve the page that `build` makes, and return after an interruption or a termination signal.
+
+    Errors: UserError if gradio cannot be imported.
+    """
     with suppress(KeyboardInterrupt, SystemExit), exit_when_terminated(), own_folder():
-        import gradio as gr
+        try:
+            import gradio as gr
+        except Exception as error:
+            # A package that it needs may be missing, or of a version that fails in a way of its own.
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"the page needs gradio, which is installed but cannot be imported ({reason}): "
+                "pip install --force-reinstall 'lit_faces[demo]'"
+            ) from error
 
         page = build()
         try:

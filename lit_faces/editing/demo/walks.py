@@ -31,7 +31,7 @@ def check_shown(method: Method, path: object) -> None:
     name = type(method).__name__
     if not isinstance(method, (Edits, Layered)):
         raise UserError(
-            f"{path} holds a {name}, which cannot change a face: use one that edits, CMMA or CSVAE, or a VLAE"
+            f"{path} is of {name}, which cannot change a face: use one that edits, CMMA or CSVAE, or a VLAE"
         )
     if method.spec.image_shape[1:] == (1, 1):
         raise UserError(f"{path} was trained on {method.spec.name}, which are points: use a model of faces")
