@@ -11,6 +11,7 @@ from lit_faces.processes import end_with_parent
 
 _TERMINATED = 128 + signal.SIGTERM
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
+_RESUMED = ("fit", "reproduce")
 
 USAGE = """usage: lit-faces VERB [options]
 
@@ -140,20 +141,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lit-faces: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        _say_how_to_resume("interrupted", is_child)
+        _say_how_it_ended("interrupted", verb, is_child)
         return 130
     except SystemExit as end:
         if end.code != _TERMINATED:
             raise
-        _say_how_to_resume("terminated", is_child)
+        _say_how_it_ended("terminated", verb, is_child)
         return _TERMINATED
     return 0
 
 
-def _say_how_to_resume(what: str, is_child: bool) -> None:
+def _say_how_it_ended(what: str, verb: str, is_child: bool) -> None:
     # A child's parent says it, once and of the command that the user typed.
     if not is_child:
-        print(f"lit-faces: {what}; the same command resumes where it stopped", file=sys.stderr)
+        hint = "; the same command resumes where it stopped" if verb in _RESUMED else ""
+        print(f"lit-faces: {what}{hint}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 import torch
 from command import in_process_of_its_own, options
 
+from lit_faces.__main__ import VERBS
 from lit_faces.methods import load_method
 from lit_faces.methods.variational import Variational
 
@@ -65,6 +66,18 @@ def test_more_processes_than_cores_are_refused(error_line, tmp_path, monkeypatch
 def test_nothing_can_be_tested_before_it_is_trained(error_line, tmp_path):
     line = error_line(options("test", "CMMA", tmp_path))
     assert_has(line, r"no checkpoint at .*last\.ckpt: run `lit-faces fit`")
+
+
+@pytest.mark.parametrize(("verb", "resumes"), [("fit", True), ("edit", False), ("demo", False), ("test", False)])
+def test_an_interruption_says_that_the_command_resumes_if_it_does(verb, resumes, main, capsys, monkeypatch):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lit_faces.__main__._lightning", interrupted)
+    monkeypatch.setitem(VERBS, verb, interrupted)
+    assert main([verb]) == 130
+    hint = "; the same command resumes where it stopped" if resumes else ""
+    assert capsys.readouterr().err == f"lit-faces: interrupted{hint}\n"
 
 
 def test_the_program_ends_with_code_2_and_one_line():
