@@ -10,6 +10,7 @@ import yaml
 from lit_faces.data.batch import DataSpec
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Classifies, Edits, Generates, Identifies, Labelled, Layered, Reconstructs
+from lit_faces.studies.words import metric_words
 
 _CMMA = (
     'G. Pandey and A. Dukkipati, "Variational methods for Conditional Multimodal Learning: Generating Human Faces from '
@@ -182,7 +183,7 @@ def _measured(record: dict[str, Any] | None) -> str:
     if record is None:
         return "Nothing was measured on this checkpoint: there is no record of a test of it."
     rows = [
-        f"| {m['metric']} | {m['value']:.4g} | {'' if m['stderr'] is None else format(m['stderr'], '.2g')} | "
+        f"| {metric_words(m['metric'])} | {m['value']:.4g} | {'' if m['stderr'] is None else format(m['stderr'], '.2g')} | "
         f"{m['n']:,} | {m['unit']} |"
         for m in record["measurements"]
     ]
