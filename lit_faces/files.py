@@ -20,15 +20,15 @@ def replacing(path: Path) -> Iterator[Path]:
     A block that fails leaves neither a temporary file nor a changed `path`. Raises UserError when the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with _room_for(path):
+    with _errors_of(path):
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     A block that fails leaves neither a temporary folder nor a changed `path`. Raises UserError when the disk is full.
     """
-    with _room_for(path):
+    with _errors_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as holder:
             new, old = Path(holder, "new"), Path(holder, "old")
@@ -55,7 +55,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _room_for(path: Path) -> Iterator[None]:
+def _errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -63,6 +63,9 @@ def _room_for(path: Path) -> Iterator[None]:
             raise UserError(
                 f"no space left to write {path}: free some disk space and run the same command again"
             ) from error
+        # Of what is temporary beside `path`, nobody else knows the name.
+        if str(error.filename).startswith(str(path.parent / f".{path.name}.")):
+            error.filename = str(path)
         raise
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from labelled_models import LABELS, MODELS
 
-from lit_faces.editing.changes import edited, find_editable
+from lit_faces.editing.changes import edited, find_editable, find_name
 from lit_faces.errors import UserError
 from lit_faces.methods import CGAN, CMMA, CMMA2, CVAE, CVAEGAN, CVAEGANBao, IcGAN, IFcVAEGAN
 from lit_faces.methods.capabilities import Edits, Labelled
@@ -122,6 +122,8 @@ def test_names_are_found_whatever_their_case_and_others_are_refused_with_the_clo
     assert isinstance(labelled, Labelled)
     with pytest.raises(UserError, match=r"cannot change 'Smiling': it changes Eyeglasses, Male$"):
         find_editable(labelled, "Smiling")
+    with pytest.raises(UserError, match=r"cannot change 'Malee': it changes Male$"):
+        find_name(labelled, "Malee", ["Male"], "change")
 
 
 def test_a_method_that_cannot_edit_says_so(data, faces):

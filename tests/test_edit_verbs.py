@@ -1,5 +1,6 @@
 """`lit-faces edit` and `lit-faces generate`, from a checkpoint to a picture file."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from lit_faces.editing.arguments import save
 from lit_faces.editing.changes import edited
 from lit_faces.editing.photo import edit_photograph, face_of
 from lit_faces.errors import UserError
-from lit_faces.methods import CGAN, CMMA, CSVAE, VAE
+from lit_faces.methods import CGAN, CMMA, CSVAE, VAE, VLAE
 from lit_faces.photographs.framing import Box, middle
 
 FRAME = {"frame": [0.2, 0.25, 0.8, 0.85]}
@@ -134,7 +135,11 @@ EDIT_ERRORS = {
     "no picture's name": (["-o", "out.gif"], "--output out.gif must end in .png, .jpg or .webp"),
     "no checkpoint": (["--checkpoint", "nowhere"], "there is no checkpoint at nowhere"),
     "no frame": (["--checkpoint", "drawn.ckpt"], "how Synthetic cuts a photograph around a face is not known"),
-    "no editor": (["--checkpoint", "cgan.ckpt"], "CGAN cannot edit faces"),
+    "no editor": (["--checkpoint", "cgan.ckpt"], "CGAN cannot edit faces: use a checkpoint of a method that can"),
+    "a ladder": (
+        ["--checkpoint", "ladder.ckpt"],
+        "VLAE cannot edit faces by their attributes: use `lit-faces arithmetic`",
+    ),
     "points": (["--checkpoint", "points.ckpt", "--align", "none"], "this CSVAE is of SwissRoll, of 1 x 1 pixels"),
 }
 
@@ -143,6 +148,7 @@ EDIT_ERRORS = {
 def checkpoints(here, data, spec):
     checkpoint_of(made(data.spec), here / "drawn.ckpt")
     checkpoint_of(made(spec, CGAN, noise_dim=3), here / "cgan.ckpt")
+    checkpoint_of(made(spec, VLAE, latent_dims=(1, 0, 3)), here / "ladder.ckpt")
     checkpoint_of(made(spec, VAE, latent_dim=3, labels=["Male"]), here / "vae.ckpt")
     points = DataSpec("SwissRoll", (3, 1, 1), ("Half",), *((value,) for value in (0.5, 0.5, 0.0, 1.0, 0.5)))
     checkpoint_of(made(points, CSVAE, latent_dim=3, labels=["Half"]), here / "points.ckpt")
@@ -163,6 +169,16 @@ def test_a_photograph_without_a_face_or_without_a_change_is_named(here, error_li
     (here / "two.png").write_bytes((here / "two.png").read_bytes()[:500])
     assert "two.png cannot be read as a PNG, JPEG or WebP picture" in error_line(EDIT)
     assert not (here / "out.png").exists()
+
+
+def test_what_is_no_photograph_is_named(here, error_line):
+    photograph().save("none.bmp")
+    line = error_line(["edit", "none.bmp", *EDIT[2:]])
+    assert line.startswith("none.bmp cannot be read as a PNG, JPEG or WebP picture: save it as PNG, JPEG or WebP")
+    os.mkfifo("pipe.png")
+    for path in ("run", "pipe.png"):
+        line = error_line(["edit", path, *EDIT[2:]])
+        assert line == f"{path} is not a file: name a PNG, JPEG or WebP file"
 
 
 def test_faces_are_drawn_in_a_grid_that_the_seed_determines(here, main, capsys):

@@ -132,6 +132,12 @@ def test_an_argument_that_others_cannot_have_is_refused(data, tmp_path):
         assert not (tmp_path / "export").exists()
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_of_an_export_is_answered_with_its_folder(name, exported):
+    with pytest.raises(UserError, match=f"{name} is one file of an export: name its folder, {exported}$"):
+        load_method(exported / name)
+
+
 def edit_config(folder, change, honest=False):
     """Change what the config says of the method; `honest` if the checksum is made to fit."""
     config = json.loads((folder / "config.json").read_text())
@@ -172,6 +178,10 @@ def pickled(folder):
 DAMAGES = {
     "a bit of the weights": (lambda f: flip(f / "model.safetensors"), r"model\.safetensors is damaged or not that of"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), r"has no model\.safetensors"),
+    "no config": (
+        lambda f: (f / "config.json").unlink(),
+        r"export is an export that is not whole, it has no config\.json",
+    ),
     "a pickle for weights": (pickled, r"model\.safetensors cannot be read"),
     "other weights": (lambda f: replace_weights(f, {"x": torch.zeros(1)}), "does not hold the weights of CMMA"),
     "weights that are not numbers": (
@@ -260,7 +270,7 @@ def test_the_card_tells_what_was_measured_with_its_n_and_error(checkpoint, tmp_p
     assert "3 epochs, 12 steps, 2.0 hours" in text
     write_record(checkpoint)
     _, text = card_of(checkpoint, tmp_path)
-    assert "| edit_accuracy | 0.8125 | 0.012 | 1,452 | share of faces |" in text
+    assert "| edit accuracy: attribute seen after the edit | 0.8125 | 0.012 | 1,452 | share of faces |" in text
     assert "/home/me" not in text
 
 

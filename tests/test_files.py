@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lit_faces.errors import UserError
-from lit_faces.files import replacing_folder
+from lit_faces.files import replacing, replacing_folder
 
 
 @pytest.fixture
@@ -44,6 +44,14 @@ def test_a_failure_leaves_the_old_folder(folder: Path, error: BaseException, rai
         half_way()
     assert [path.name for path in folder.iterdir()] == ["old"]
     assert [*folder.parent.iterdir()] == [folder]
+
+
+def test_what_cannot_be_written_is_named_as_the_user_named_it(tmp_path: Path) -> None:
+    path = tmp_path / ("a" * 250)
+    for writing in (replacing, replacing_folder):
+        with pytest.raises(OSError, match="too long") as error, writing(path) as temporary:
+            temporary.write_text("new")
+        assert error.value.filename == str(path)
 
 
 def test_a_folder_that_cannot_be_put_in_place_leaves_the_old_one(folder: Path) -> None:

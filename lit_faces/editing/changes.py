@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
-from lit_faces.methods.capabilities import Edits, Infers, Labelled, Recognises, Switches
+from lit_faces.methods.capabilities import Edits, Infers, Labelled, Layered, Recognises, Switches
 
 
 def editable(method: Method) -> tuple[str, ...]:
@@ -17,9 +17,13 @@ def editable(method: Method) -> tuple[str, ...]:
     Errors: UserError for a method that cannot edit.
     """
     if not isinstance(method, Edits):
-        raise UserError(
-            f"{type(method).__name__} cannot edit faces: use a checkpoint of a method that can, CMMA or CSVAE, for instance"
-        )
+        name = type(method).__name__
+        if isinstance(method, Layered):
+            raise UserError(
+                f"{name} cannot edit faces by their attributes: use `lit-faces arithmetic` or `lit-faces demo` with it, or a "
+                "checkpoint of a method that can, CMMA or CSVAE, for instance"
+            )
+        raise UserError(f"{name} cannot edit faces: use a checkpoint of a method that can, CMMA or CSVAE, for instance")
     return method.labels if isinstance(method, Labelled) else method.spec.attributes
 
 
@@ -40,7 +44,7 @@ def find_name(method: Method, name: str, names: Sequence[str], can: str) -> str:
     if _plain(name) in plain:
         return plain[_plain(name)]
     close = [plain[match] for match in get_close_matches(_plain(name), plain, n=3, cutoff=0.5)]
-    hint = f"did you mean {', '.join(close)}? " if close else ""
+    hint = f"did you mean {', '.join(close)}? " if close and len(close) < len(names) else ""
     raise UserError(f"this {type(method).__name__} cannot {can} {name!r}: {hint}it {can}s {', '.join(names)}")
 
 

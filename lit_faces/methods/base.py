@@ -1,5 +1,6 @@
 """What every method shares: networks built from the data's description, and self-contained checkpoints."""
 
+import warnings
 from inspect import Parameter, signature
 from math import isfinite
 from pathlib import Path
@@ -14,7 +15,7 @@ from lit_faces import __version__
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.errors import UserError
 from lit_faces.methods.capabilities import Generates, Reconstructs
-from lit_faces.methods.exported import is_export, read_export
+from lit_faces.methods.exported import CONFIG, WEIGHTS, is_export, read_export
 
 
 class Method(LightningModule):
@@ -231,8 +232,13 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str,
     """Read a checkpoint without executing anything in it. Raises UserError if it is missing, damaged or something else."""
     if not path.is_file():
         raise UserError(f"there is no checkpoint at {path}: name one that `lit-faces fit` wrote")
+    if path.name in (CONFIG, WEIGHTS) and is_export(path.parent):
+        raise UserError(f"{path} is one file of an export: name its folder, {path.parent}")
     try:
-        checkpoint = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            # Before it refuses a pickle that is no checkpoint.
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+            checkpoint = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
         # torch names a dozen exceptions for the many ways in which a file is no checkpoint.
         raise UserError(

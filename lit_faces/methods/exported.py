@@ -15,8 +15,8 @@ CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
 def is_export(folder: Path) -> bool:
-    """Whether `folder` is to be read as an export, and not as that of a run."""
-    return (folder / CONFIG).is_file()
+    """Whether `folder` is to be read as an export, even one that is not whole, and not as that of a run."""
+    return (folder / CONFIG).is_file() or (folder / WEIGHTS).is_file()
 
 
 def check_export_folder(folder: Path) -> None:
@@ -66,10 +66,10 @@ def read_export(folder: Path, device: str | torch.device = "cpu") -> dict[str, A
 
     Raises UserError if a file is missing, damaged, edited or of something else.
     """
-    config = _read_config(folder)
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise UserError(f"{folder} has no {WEIGHTS}: copy the whole export again")
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} is an export that is not whole, it has no {name}: copy the whole export again")
+    config, path = _read_config(folder), folder / WEIGHTS
     if config["sha256"].get(WEIGHTS) != sha256(path):
         raise UserError(f"{path} is damaged or not that of {folder / CONFIG}: copy the whole export again")
     try:

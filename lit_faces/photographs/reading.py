@@ -21,7 +21,8 @@ def open_photograph(source: Path | BinaryIO) -> Image.Image:
     """
     name = str(source) if isinstance(source, Path) else "the picture"
     if isinstance(source, Path) and not source.is_file():
-        raise UserError(f"there is no picture at {source}: name a PNG, JPEG or WebP file")
+        wrong = f"{source} is not a file" if source.exists() else f"there is no picture at {source}"
+        raise UserError(f"{wrong}: name a PNG, JPEG or WebP file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged EXIF, for instance
@@ -39,10 +40,13 @@ def open_photograph(source: Path | BinaryIO) -> Image.Image:
         ) from error
     except Exception as error:
         # Pillow names many exceptions for the many ways in which a file is no picture.
-        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({' '.join(str(error).split())})"
+        if isinstance(error, UnidentifiedImageError):
+            raise UserError(
+                f"{name} cannot be read as a PNG, JPEG or WebP picture: save it as PNG, JPEG or WebP, or name another"
+            ) from error
         raise UserError(
-            f"{name} cannot be read as a PNG, JPEG or WebP picture{reason}, it is damaged or something else: "
-            "name another"
+            f"{name} cannot be read as a PNG, JPEG or WebP picture ({' '.join(str(error).split())}), it is damaged: name "
+            "another"
         ) from error
     # The colour space that a profile is of, in its header (ICC.1, section 7.2): one of CMYK would not fit any more.
     picture.info = {"icc_profile": profile} if profile and profile[16:20] == b"RGB " else {}
