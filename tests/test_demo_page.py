@@ -44,9 +44,7 @@ def checkpoint(method, data, path):
 
 
 def start(folder, arguments):
-    """The page's process, which keeps uploads for seconds, and its address; temporary files and the working folder are in
-    `folder`.
-    """
+    """The page's process, which keeps uploads for seconds, and its address; `folder` is where it works and writes."""
     environment = {**os.environ, "TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", COMMAND, "demo", *map(str, arguments)]
     with (folder / "errors").open("wb") as errors:
@@ -207,13 +205,14 @@ def test_the_page_loads_from_its_own_address_alone(tab, address):
 def test_the_whole_of_a_slider_is_in_its_box(tab):
     parts = (
         "all => all.filter(part => part.offsetParent).map(part => ["
-        "part.closest('.block').getBoundingClientRect(), part.getBoundingClientRect()].map(box => [box.left, box.right]))"
+        "part.closest('.block').getBoundingClientRect(), part.getBoundingClientRect()]"
+        ".map(box => [box.left, box.right]))"
     )
     for width in (1400, 420):
         tab.set_viewport_size({"width": width, "height": 900})
         found = tab.eval_on_selector_all(".sliders .min_value, .sliders input, .sliders .max_value", parts)
         # Two ends, a track and a number each.
-        assert len(found) == 4 * (len(tab.locator(".sliders input[type=range]:visible").all()))
+        assert len(found) == 4 * tab.locator(".sliders input[type=range]:visible").count()
         assert all(left <= start < end <= right for (left, right), (start, end) in found)
 
 

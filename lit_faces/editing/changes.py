@@ -20,8 +20,8 @@ def editable(method: Method) -> tuple[str, ...]:
         name = type(method).__name__
         if isinstance(method, Layered):
             raise UserError(
-                f"{name} cannot edit faces by their attributes: use `lit-faces arithmetic` or `lit-faces demo` with it, or a "
-                "checkpoint of a method that can, CMMA or CSVAE, for instance"
+                f"{name} cannot edit faces by their attributes: use `lit-faces arithmetic` or `lit-faces demo` with "
+                "it, or a checkpoint of a method that can, CMMA or CSVAE, for instance"
             )
         raise UserError(f"{name} cannot edit faces: use a checkpoint of a method that can, CMMA or CSVAE, for instance")
     return method.labels if isinstance(method, Labelled) else method.spec.attributes

@@ -183,8 +183,8 @@ def _measured(record: dict[str, Any] | None) -> str:
     if record is None:
         return "Nothing was measured on this checkpoint: there is no record of a test of it."
     rows = [
-        f"| {metric_words(m['metric'])} | {m['value']:.4g} | {'' if m['stderr'] is None else format(m['stderr'], '.2g')} | "
-        f"{m['n']:,} | {m['unit']} |"
+        f"| {metric_words(m['metric'])} | {m['value']:.4g} | "
+        f"{'' if m['stderr'] is None else format(m['stderr'], '.2g')} | {m['n']:,} | {m['unit']} |"
         for m in record["measurements"]
     ]
     return "\n".join(

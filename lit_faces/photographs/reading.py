@@ -45,8 +45,8 @@ def open_photograph(source: Path | BinaryIO) -> Image.Image:
                 f"{name} cannot be read as a PNG, JPEG or WebP picture: save it as PNG, JPEG or WebP, or name another"
             ) from error
         raise UserError(
-            f"{name} cannot be read as a PNG, JPEG or WebP picture ({' '.join(str(error).split())}), it is damaged: name "
-            "another"
+            f"{name} cannot be read as a PNG, JPEG or WebP picture ({' '.join(str(error).split())}), it is damaged: "
+            "name another"
         ) from error
     # The colour space that a profile is of, in its header (ICC.1, section 7.2): one of CMYK would not fit any more.
     picture.info = {"icc_profile": profile} if profile and profile[16:20] == b"RGB " else {}
