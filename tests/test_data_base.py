@@ -144,6 +144,25 @@ def test_binary_splits_scores_at_zero_and_zero_one_columns_half_way(numbers):
     assert torch.equal(numbers.spec.binary(numbers.spec.standardise(raw)), expected)
 
 
+class Ages(Numbers):
+    """Ages of 30 to 50 in training, of 0 in one test face, and two columns that never vary."""
+
+    def load(self):
+        loaded = super().load()
+        for name, faces in loaded.splits.items():
+            ages = torch.linspace(30, 50, len(faces)) if name == "train" else torch.zeros(len(faces))
+            faces.attributes[:] = torch.stack([ages, ages / 50, torch.ones(len(faces)), torch.zeros(len(faces))], 1)
+        return loaded
+
+
+def test_values_that_are_never_near_zero_are_split_half_way_between_least_and_largest():
+    data = Ages(batch_size=6)
+    data.setup()
+    assert data.spec.threshold == pytest.approx((40, 0.8, 0.5, 0))
+    held = data.spec.binary(data.splits["train"].attributes)
+    assert held.sum(0).tolist() == [20, 20, 40, 0]
+
+
 def test_a_description_survives_json(numbers):
     assert DataSpec.from_dict(json.loads(json.dumps(numbers.spec.to_dict()))) == numbers.spec
     assert DataSpec.from_dict(numbers.spec.to_dict()) == numbers.spec

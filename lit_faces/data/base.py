@@ -141,8 +141,7 @@ class FaceDataModule(LightningDataModule):
             std=tuple(std.tolist()),
             low=tuple(low.tolist()),
             high=tuple(high.tolist()),
-            # Signed scores are split at 0, values that are never negative (0 and 1, say) half way.
-            threshold=tuple(torch.where(raw.amin(0) < 0, 0.0, raw.amax(0) / 2).tolist()),
+            threshold=tuple(_threshold(raw).tolist()),
             labels=loaded.labels,
             exclusive=loaded.exclusive,
             follows=loaded.follows,
@@ -194,6 +193,14 @@ class FaceDataModule(LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Images from uint8 (B, H, W, C) to floating point in [0, 1], (B, C, H, W), on the device."""
         return to_unit_range(batch)
+
+
+def _threshold(raw: Tensor) -> Tensor:
+    """Above what each attribute (N, A) counts as present: 0 for signed scores, half way for values that are never negative."""
+    least, largest = raw.amin(0), raw.amax(0)
+    # What never varies says nothing of where half way is, and is taken to be 0 or more.
+    half = torch.where(least < largest, (least + largest) / 2, largest / 2)
+    return torch.where(least < 0, 0.0, half)
 
 
 def to_unit_range(batch: Batch) -> Batch:
