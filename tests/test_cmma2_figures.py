@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib import pyplot as plt
 from pictures import table
 from test_deviations import known
 from variants import make
 
 from lit_faces.data.base import FaceDataModule, to_unit_range
 from lit_faces.data.synthetic import Synthetic
-from lit_faces.studies.figures import FIGURES, faces
+from lit_faces.studies.figures import FIGURES, faces, latent2d
 
 SENIOR = {"run": "run", "edits": {"senior": {"set": ["Senior"]}}}
 MISSING = {
@@ -79,6 +80,24 @@ def test_the_figure_of_two_dimensions_has_the_priors_of_persons_and_the_posterio
         numbers = [float(line[name]) for name in ("mean z1", "mean z2", "deviation z1", "deviation z2")]
         assert numbers == pytest.approx([*means.tolist(), *scale.tolist()], abs=1e-3)
     assert len(persons) == 8
+
+
+def test_each_person_has_one_colour_and_the_prior_is_dashed(data, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(latent2d, "save", lambda figure, path: figures.append(figure))
+    method = known(make("CMMA2", data, latent_dim=2))
+    FIGURES["latent2d"]("two", StubContext(tmp_path, {"two": data}, {"two": method}))
+    priors, both = (figure.axes[0].patches for figure in figures)
+    colours = [patch.get_edgecolor() for patch in priors]
+    assert len({*colours}) == 8
+    styled = {(patch.get_linestyle(), patch.get_edgecolor()) for patch in both}
+    assert styled == {("--", colours[0]), *(("solid", colour) for colour in colours[:3])}
+    # At three levels, but in the legend once.
+    assert len(both) == 12
+    names = [text.get_text() for text in figures[1].axes[0].get_legend().get_texts()]
+    assert names == ["prior of person 1", *(f"posterior of person {number}" for number in (1, 2, 3))]
+    for figure in figures:
+        plt.close(figure)
 
 
 @pytest.mark.parametrize(("variant", "arguments"), [("CMMA2", {"latent_dim": 3}), ("CGAN", {})])

@@ -225,6 +225,17 @@ def test_a_published_number_that_compares_with_none_is_marked() -> None:
     ]
 
 
+def test_a_table_may_have_the_papers_runs_alone() -> None:
+    rows = [row(run, "posterior_deviation", 0.3) for run in ("cmma", "cmma2_2d", "cvae_2d")]
+    study, results = read_study("cmma"), Results(rows, {}, {})
+    [table] = published_tables(study, results)
+    assert [line[0] for line in table.rows] == ["cmma2_2d", "cvae_2d"]
+    # The other run's number is told beside them.
+    [measured] = measured_tables(study, results)
+    assert measured.header[1].startswith("posterior deviation")
+    assert ["cmma", "0.300 ± 0.010"] in measured.rows
+
+
 def test_a_part_of_the_data_is_told_and_marked() -> None:
     study = read_study("csvae")
     part = "The data are 28,549 of CelebA's 202,599 images"

@@ -92,9 +92,8 @@ def _overall_table(study: Study, results: Results, runs: list[str]) -> Cells:
 
 
 def _is_shown(study: Study, run: str, metric: str) -> bool:
-    """Whether a table of the paper has a metric of a run: one of a single metric has all runs."""
-    tables = [table for table in study.tables if metric in table.columns.values()]
-    return any(len(table.columns) == 1 or run in table.published for table in tables)
+    """Whether a table of the paper has a metric of a run."""
+    return any(table.has(run) for table in study.tables if metric in table.columns.values())
 
 
 def _persons_note(study: Study, results: Results, runs: list[str], metrics: list[str]) -> str:

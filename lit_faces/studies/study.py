@@ -17,7 +17,8 @@ from lit_faces.studies.statements import Claim, claim_of
 class Table:
     """A published table: `columns` are metrics by their headings, `published` a number a run and heading.
 
-    The numbers of `incomparable` runs were not measured as the others, so that none of ours compares with them.
+    The numbers of `incomparable` runs were not measured as the others, so that none of ours compares with them. With `others` a
+    table of one metric has our other runs too.
     """
 
     name: str
@@ -25,6 +26,11 @@ class Table:
     columns: dict[str, str]
     published: dict[str, dict[str, float]]
     incomparable: tuple[str, ...] = ()
+    others: bool = True
+
+    def has(self, run: str) -> bool:
+        """Whether a run of ours has a row here."""
+        return run in self.published or (self.others and len(self.columns) == 1)
 
     def value(self, run: str, metric: str) -> float | None:
         """The paper's number for a run and a metric, if it is here."""

@@ -24,7 +24,7 @@ def _published(table: Table, row: Row | None) -> str:
 def published_tables(study: Study, results: Results) -> list[Cells]:
     """The paper's tables with its numbers beside ours, where anything was measured for them.
 
-    A table of one metric has our other rows too, and how they were made.
+    A table of one metric has how its rows were made, and most have our other rows too.
     """
     cells = []
     for table in study.tables:
@@ -38,7 +38,7 @@ def published_tables(study: Study, results: Results) -> list[Cells]:
         for run in dict.fromkeys(row.run for row in results.rows):
             found = [results.row(run, metric) for metric in table.columns.values()]
             present = [row for row in found if row is not None]
-            if not present or run in study.judges or not (one or run in table.published):
+            if not present or run in study.judges or not table.has(run):
                 continue
             line = [run, *(text for row in found for text in (number(row), _published(table, row)))]
             # Columns of one table may be of different images.

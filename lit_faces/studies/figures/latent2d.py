@@ -15,7 +15,6 @@ from lit_faces.studies.figures.faces import faces_lacking
 from lit_faces.studies.figures.panels import numbers
 
 PERSONS, FOUND = 8, 3
-_PRIOR, _POSTERIOR = "tab:blue", "tab:red"
 # Contours, in standard deviations.
 _LEVELS = (1.0, 2.0, 3.0)
 
@@ -24,7 +23,7 @@ def draw_latent2d(run: str, context: Context) -> list[Path]:
     """Priors and posteriors of the first test persons (CMMA's second version, Figure 4); nothing without a code of two.
 
     (a) the prior of each person, one standard deviation wide; (b) contours of the first person's prior at one, two and three
-    standard deviations, and those of the posteriors of three persons.
+    standard deviations, dashed, and those of the posteriors of three persons, in their colours of (a).
     """
     method: object = context.methods.get(run)
     if not isinstance(method, BoundsLikelihood) or method.latent_dim != 2:
@@ -36,19 +35,24 @@ def draw_latent2d(run: str, context: Context) -> list[Path]:
 
     figure, axis = _plane("p(z|y) of several persons, one standard deviation")
     for number, colour in enumerate(colours):
-        _contour(axis, prior, number, 1.0, colour)
-        axis.annotate(str(number + 1), tuple(prior.mean[number].tolist()), color=colour, ha="center", va="center")
+        _contour(axis, prior, number, 1.0, edgecolor=colour, label=f"person {number + 1}")
     first = _finish(figure, context.folder / "latent2d_a.png", [("prior", prior, n) for n in range(len(rows))], rows)
 
-    figure, axis = _plane("p(z|y) of person 1 (blue), q(z|x) of persons 1, 2 and 3 (red)")
+    figure, axis = _plane("p(z|y) of person 1 (dashed) and q(z|x) of three persons")
     found = range(min(FOUND, len(rows)))
     for level in _LEVELS:
-        _contour(axis, prior, 0, level, _PRIOR)
+        # A label begins with "_" so that a person stands in the legend once.
+        shown = "" if level == _LEVELS[0] else "_"
+        _contour(axis, prior, 0, level, edgecolor=colours[0], ls="--", label=f"{shown}prior of person 1")
         for number in found:
-            _contour(axis, posterior, number, level, _POSTERIOR)
-    for number in found:
-        at = tuple(posterior.mean[number].tolist())
-        axis.annotate(str(number + 1), at, (5, 5), textcoords="offset points", color=_POSTERIOR)
+            _contour(
+                axis,
+                posterior,
+                number,
+                level,
+                edgecolor=colours[number],
+                label=f"{shown}posterior of person {number + 1}",
+            )
     drawn = [("prior", prior, 0), *(("posterior", posterior, number) for number in found)]
     return [first, _finish(figure, context.folder / "latent2d_b.png", drawn, rows)]
 
@@ -61,14 +65,16 @@ def _plane(title: str) -> tuple[Any, Any]:
     return figure, axis
 
 
-def _contour(axis: Any, distribution: DiagonalGaussian, number: int, level: float, colour: Any) -> None:
+def _contour(axis: Any, distribution: DiagonalGaussian, number: int, level: float, **style: Any) -> None:
     """The ellipse of one of the Gaussians, at so many standard deviations from its mean."""
     (x, y), (across, up) = distribution.mean[number].tolist(), (2 * level * distribution.stddev[number]).tolist()
-    axis.add_patch(Ellipse((x, y), across, up, fill=False, edgecolor=colour, lw=1))
+    axis.add_patch(Ellipse((x, y), across, up, fill=False, lw=1, **style))
 
 
 def _finish(figure: Any, path: Path, drawn: list[tuple[str, DiagonalGaussian, int]], rows: list[int]) -> Path:
     figure.axes[0].autoscale_view()
+    # Names beside the ellipses would lie over each other.
+    figure.axes[0].legend(fontsize=8)
     save(figure, path)
     table = [[n + 1, rows[n], kind, *_numbers(d.mean[n], d.stddev[n])] for kind, d, n in drawn]
     header = ["person", "test row", "distribution", "mean z1", "mean z2", "deviation z1", "deviation z2"]
