@@ -85,6 +85,14 @@ class OneLineParser(LightningArgumentParser):
             raise UserError(
                 f"--{key}: there is no class {name!r}: use one of {', '.join(known)}, or a dotted path"
             ) from ex
+        strange = re.fullmatch(
+            r"""Parser key "(model|data)": Option '(\w+)' is not accepted""", text.removesuffix(_HINT)
+        )
+        if strange:
+            key, name = strange.groups()
+            raise UserError(
+                f"--{key}.{name}: option {name!r} is not accepted: give one that the class has, after --{key} itself{_HINT}"
+            ) from ex
         _refuse_value(message, ex)
         # The parser of a verb has put the hint already.
         raise UserError(text.removesuffix(_HINT) + _HINT) from ex

@@ -28,8 +28,8 @@ class LabelledMethod(Method):
         given = self.labels or spec.labels
         if not given:
             raise UserError(
-                f"{type(self).__name__} models a few labels, and {spec.name} is about none in particular: name some with "
-                "--model.labels='[...]', or choose a subset of the data"
+                f"{type(self).__name__} models a few labels, and these data name none: name some of their attributes with "
+                "--model.labels='[...]', or give --data.labels or --data.subset if the data have such an option"
             )
         self.columns = [spec.position(name) for name in given]
         self.labels = tuple(spec.attributes[column] for column in self.columns)
