@@ -141,7 +141,7 @@ def test_the_judge_is_loaded_once_and_must_know_the_attributes(monkeypatch):
     assert loads == ["judge"]
     trainer.callbacks = [AttributeEdits("judge")]
     judge.spec = replace(data.spec, name="others", attributes=("B", "A"))
-    with pytest.raises(UserError, match="judge was trained on others, the data is Tinted"):
+    with pytest.raises(UserError, match="judge was trained on others with its attributes in another order, B where"):
         classifier_of(trainer, method)
     monkeypatch.setattr("lit_faces.callbacks.attribute_edits.load_method", lambda path, device: method)
     with pytest.raises(

@@ -60,9 +60,23 @@ def test_a_method_of_your_own_is_loaded_by_its_class(data, tmp_path):
 REFUSED = {
     "method": (lambda data: make("CVAE", data), "is of CVAE, not of CMMA"),
     "arguments": (lambda data: make("CMMA", data, learning_rate=0.5), r"other arguments .learning_rate: 0\.5 -> 0\.01"),
-    "data set": (lambda data: on(data, name="Other"), r"trained on Other .*attributes.*the data is Synthetic"),
-    "attributes": (lambda data: on(data, attributes=data.spec.attributes[::-1]), "trained on Synthetic"),
-    "image size": (lambda data: on(data, image_shape=(3, 64, 64)), r"images \(3, 64, 64\)"),
+    "data set": (lambda data: on(data, name="Other"), "trained on Other, the data is Synthetic: "),
+    "order": (
+        lambda data: on(data, attributes=data.spec.attributes[::-1]),
+        r"trained on Synthetic with its attributes in another order, \S.* where the data has Male: ",
+    ),
+    "an attribute": (
+        lambda data: on(data, attributes=("Man", *data.spec.attributes[1:])),
+        "trained on Synthetic with Man, which the data lacks, and without Male, which the data has: ",
+    ),
+    "image size": (
+        lambda data: on(data, image_shape=(3, 64, 64)),
+        r"with images \(3, 64, 64\), the data has \(3, 32, 32\)",
+    ),
+    "a value": (
+        lambda data: on(data, mean=(data.spec.mean[0] + 1e-6, *data.spec.mean[1:])),
+        r"trained on Synthetic before it changed \(values of Male\): .* in another folder",
+    ),
 }
 
 

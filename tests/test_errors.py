@@ -109,6 +109,10 @@ def test_a_wrong_checkpoint_is_refused(trained, error_line):
     )
     line = error_line(options("test", "CMMA", trained, size=40))
     assert_has(line, r"trained on Synthetic .*\(3, 32, 32\).*\(3, 40, 40\)")
+    assert_has(
+        error_line(options("test", "CMMA", trained, limit=6)),
+        r"images: train 16 -> 6, test 7 -> 6\): give the data and --data\.limit that",
+    )
 
 
 @pytest.mark.parametrize("length", [0, 1000])
@@ -199,6 +203,15 @@ def test_a_config_that_is_none_is_named(content, said, tmp_path, error_line):
         line = error_line(["fit", *given])
         assert line.startswith(f"{config} is no config: ")
         assert said in line
+
+
+def test_an_option_that_a_class_lacks_is_answered_with_the_order_of_words(error_line, tmp_path):
+    for words in (["--model.widht=1", "--model=CMMA"], ["--model=CMMA", "--model.widht=1"]):
+        line = error_line(["fit", "--data=Synthetic", *words])
+        assert line.startswith(
+            "--model.widht: option 'widht' is not accepted: give one that the class has, after --model "
+        )
+        assert line.count("--help") == 1
 
 
 @pytest.mark.parametrize(("key", "known"), [("model", "CSVAE"), ("data", "CelebA")])

@@ -12,6 +12,7 @@ from lit_faces.callbacks.edits import Edit, labels_of, mean_over_edits, rivals, 
 from lit_faces.callbacks.measurement import SHARE, Evaluation, Evaluator, Measurement, mean_over_images
 from lit_faces.data.base import Split
 from lit_faces.data.batch import Batch
+from lit_faces.data.changed import other_attributes
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method, load_method
 from lit_faces.methods.capabilities import Classifies, Edits, Generates, Infers, Reconstructs
@@ -102,10 +103,10 @@ class AttributeEdits(Evaluator):
                     f"{self.classifier_path} is of {type(classifier).__name__}, which does not tell attributes: give the "
                     "checkpoint of an AttributeClassifier as --edits.classifier"
                 )
-            if judged.attributes != method.spec.attributes:
+            if other := other_attributes(judged, method.spec):
                 raise UserError(
-                    f"{self.classifier_path} was trained on {judged.name}, the data is {method.spec.name}: give an "
-                    "--edits.classifier that was trained on the same attributes"
+                    f"{self.classifier_path} was trained on {other}: give an --edits.classifier that was trained on the same "
+                    "attributes"
                 )
             self._classifier = classifier
         return self._classifier

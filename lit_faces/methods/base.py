@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lit_faces import __version__
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.data.changed import other_kind, what_changed
 from lit_faces.errors import UserError
 from lit_faces.methods.capabilities import Generates, Reconstructs
 from lit_faces.methods.exported import CONFIG, WEIGHTS, is_export, read_export
@@ -139,7 +140,7 @@ class Method(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another method, of other arguments or of other data."""
+        """Refuse the checkpoint of another method, of other arguments, or of data that are others or have changed since."""
         path = getattr(self._trainer, "ckpt_path", None) or "the checkpoint"
         about = _about(checkpoint, path)
         data = DataSpec.from_dict(about["data"])
@@ -148,15 +149,15 @@ class Method(LightningModule):
                 f"{path} is of {about['method']}, not of {type(self).__name__}: give a --ckpt_path of "
                 f"{type(self).__name__}, or --model={about['method']}"
             )
-        if (data.name, data.attributes, data.image_shape) != (
-            self.spec.name,
-            self.spec.attributes,
-            self.spec.image_shape,
-        ):
+        if other := other_kind(data, self.spec):
             raise UserError(
-                f"{path} was trained on {data.name} ({len(data.attributes)} attributes, images {data.image_shape}), "
-                f"the data is {self.spec.name} ({len(self.spec.attributes)}, {self.spec.image_shape}): give the --data and "
-                "--data.size that it was trained with, or another --ckpt_path"
+                f"{path} was trained on {other}: give the --data and --data.size that it was trained with, or another "
+                "--ckpt_path"
+            )
+        if changed := what_changed(data, self.spec):
+            raise UserError(
+                f"{path} was trained on {data.name} before it changed ({changed}): give the data and --data.limit that it was "
+                "trained with, or train anew in another folder"
             )
         # An argument that came after the checkpoint has its default, as when it is loaded by itself.
         ours, parameters = self.arguments, parameters_of(type(self))
