@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -171,11 +172,17 @@ ERRORS = {
     "no rows": (lambda f, r: (f / "table.csv").write_text("file,Male\n\n"), "has no rows"),
     "no text": (lambda f, r: (f / "table.csv").write_bytes(b"\xff\xfe"), "is not a table"),
     "no file column": (rewrite("file", "path"), "has no column 'file', it has 'path', .*separated by commas"),
-    "a column twice": (rewrite("Smiling", "Male"), "has the column 'Male' twice"),
+    "a column twice": (rewrite("Smiling", "Male"), "has the columns 'Male' twice"),
+    "a column written in two ways": (
+        lambda f, r: write_table(f / "table.csv", [{**row, "Blond Hair": 0, "Blond_Hair": 1} for row in r]),
+        "has the columns 'Blond Hair' and 'Blond_Hair', which are one name: rename",
+    ),
     "a column without a name": (rewrite("Smiling", ""), "column 5 has no name"),
     "no attributes": (lambda f, r: write_table(f / "table.csv", without(r, *NAMES)), "has no attributes"),
     "too few cells": (rewrite(",person 0", ""), r"row 2: 5 cells, but 6 columns"),
     "a missing picture": (change(1, file="0/x.png"), r"row 3: there is no picture .*0/x\.png: .*remove the row"),
+    "a name too long": (change(1, file="x" * 300), r"row 3: there is no picture .*x \(File name too long\)"),
+    "the folder above": (change(1, file=".."), r"row 3: '\.\.' is no file below"),
     "no name of a picture": (change(1, file=""), "row 3: '' is no file below"),
     "a picture elsewhere": (change(1, file="0/../../table.csv"), r"row 3: '0/../../table\.csv' is no file below"),
     "an absolute path": (change(1, file="/etc/passwd"), "row 3: '/etc/passwd' is no file below"),
@@ -203,7 +210,7 @@ def test_what_is_wrong_is_said_in_one_line_by_its_row_and_leaves_no_cache(what, 
     with pytest.raises(UserError, match=message) as error:
         loaded(tmp_path)
     assert "\n" not in str(error.value)
-    assert not list((tmp_path / "cache").glob("*"))
+    assert not list((tmp_path / "cache").glob("folder-*"))
 
 
 @pytest.mark.parametrize(
@@ -245,12 +252,64 @@ def test_a_face_is_cut_as_it_is_cut_for_editing(photographs, tmp_path):
     assert "frame" not in loaded(tmp_path).manifest
 
 
-def test_pictures_without_a_face_are_listed(photographs, tmp_path):
-    for row in photographs[3:5]:
-        Image.new("RGB", (200, 200), "white").save(tmp_path / "pictures" / row["file"])
-    message = r"no face was found in 2 of 32 pictures \(0/3\.png in row 5, 1/4\.png in row 6\): .* --data\.crop=none"
-    with pytest.raises(UserError, match=message):
+def listed(tmp_path):
+    """The files that list what is wrong, and their rows."""
+    files = [*(tmp_path / "cache").glob("*.csv")]
+    return files, [*csv.DictReader("".join(file.read_text() for file in files).splitlines())]
+
+
+def test_all_pictures_that_cannot_be_used_are_listed_after_one_pass(photographs, tmp_path, monkeypatch):
+    pictures = tmp_path / "pictures"
+    # The first row of the table is not that of the first split.
+    photographs.insert(0, photographs.pop())
+    write_table(tmp_path / "table.csv", photographs)
+    good = {row["file"]: (pictures / row["file"]).read_bytes() for row in photographs}
+    files = [*good]
+    Image.new("RGB", (200, 200), "white").save(pictures / files[0])
+    photograph_of_face(50, 30).resize((120, 96)).save(pictures / files[3])
+    (pictures / files[5]).write_bytes(b"GIF89a")
+    seen = []
+    look = folder_cache.find_faces
+    monkeypatch.setattr(folder_cache, "find_faces", lambda picture: (seen.append(picture), look(picture))[1])
+    with pytest.raises(UserError) as error:
+        loaded(tmp_path, crop="face", size=256)
+    assert len(seen) == len(files) - 1
+    [path], lines = listed(tmp_path)
+    assert [(line["row"], line["file"]) for line in lines] == [(str(row + 2), files[row]) for row in (0, 3, 5)]
+    for line, said in zip(lines, ("no face was found in", "would be scaled up from", "cannot be read as"), strict=True):
+        assert said in line["what is wrong"]
+    assert str(error.value) == (
+        f"{tmp_path}/table.csv, row 2: {lines[0]['what is wrong']}; 3 of 32 pictures cannot be used, {path} lists them"
+    )
+    for row in (0, 3, 5):
+        (pictures / files[row]).write_bytes(good[files[row]])
+    loaded(tmp_path, crop="face", size=256)
+    assert listed(tmp_path) == ([], [])
+
+
+def test_pictures_that_are_not_there_are_listed_before_any_face_is_looked_for(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_cache, "find_faces", None)
+    for number in (4, 9):
+        (tmp_path / "pictures" / rows[number]["file"]).unlink()
+    with pytest.raises(UserError, match=r"row 6: there is no picture .*/1/4\.png: .*; 2 of 32 pictures"):
         loaded(tmp_path, crop="face")
+    assert [line["row"] for line in listed(tmp_path)[1]] == ["6", "11"]
+
+
+def test_a_name_may_begin_with_dots(rows, tmp_path):
+    (tmp_path / "pictures" / rows[1]["file"]).rename(tmp_path / "pictures/..anna.png")
+    change(1, file="..anna.png")(tmp_path, rows)
+    assert len(loaded(tmp_path).splits["train"]) == SHARES["train"]
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '{"splits": 3, "attributes": {}}'])
+def test_a_cache_with_the_manifest_of_something_else_is_made_again(content, rows, tmp_path):
+    first = loaded(tmp_path)
+    [manifest] = (tmp_path / "cache").glob("*/manifest.json")
+    manifest.write_text(content)
+    again = loaded(tmp_path)
+    assert again.manifest == first.manifest
+    assert torch.equal(joined(again, "images"), joined(first, "images"))
 
 
 def fit(folder, *words):
@@ -308,25 +367,78 @@ def test_a_shipped_config_of_other_data_leaves_nothing_but_what_a_folder_has_too
     assert set(found) == {"root", "attributes", "batch_size", "limit", "size", "crop", "labels"}
 
 
+def test_a_method_of_a_few_labels_asks_for_some_where_a_folder_has_none(rows, tmp_path, error_line):
+    words = fit(tmp_path, "fit", "--model", "CSVAE", "--data", "Folder", "--trainer.max_epochs=1")
+    line = error_line(words)
+    assert line.startswith("CSVAE models a few labels, and these data name none: ")
+    assert "--model.labels='[...]'" in line
+    assert "--data.labels" in line
+
+
 def test_an_option_that_a_folder_does_not_have_is_refused(rows, tmp_path, error_line):
     words = fit(tmp_path, "fit", "--config", str(EXPERIMENTS / "csvae/csvae.yaml"), "--data", "Folder")
     assert "'subset' is not accepted" in error_line([*words, "--data.subset=Glasses"])
 
 
+TINY = [
+    "--model",
+    "CMMA",
+    "--model.width=0.05",
+    "--model.latent_dim=3",
+    "--data",
+    "Folder",
+    "--parzen.counts=[2,3]",
+    "--bounds.importance_samples=2",
+]
+
+
 def test_a_folder_is_tested_and_its_record_tells_where_it_comes_from(rows, tmp_path, main):
-    tiny = [
-        "--model",
-        "CMMA",
-        "--model.width=0.05",
-        "--model.latent_dim=3",
-        "--data",
-        "Folder",
-        "--parzen.counts=[2,3]",
-    ]
-    words = fit(tmp_path, *tiny, "--trainer.max_epochs=1", "--bounds.importance_samples=2")
+    words = fit(tmp_path, *TINY, "--trainer.max_epochs=1")
     assert main(["fit", *words]) == 0
     assert main(["test", *words]) == 0
     record = yaml.safe_load((tmp_path / "run/record.json").read_text())
     assert record["data"]["manifest"]["attributes"]["file"] == "table.csv"
     with (tmp_path / "run/per_image.csv").open() as file:
         assert len([*csv.DictReader(file)]) == SHARES["test"]
+
+
+def flipped(rows):
+    return [{**row, "Smiling": 1 - row["Smiling"]} if place == 0 else row for place, row in enumerate(rows)]
+
+
+def swapped(rows):
+    """The labels of two training pictures that differ, exchanged: no number of the split changes."""
+    first, other = (next(place for place, row in enumerate(rows) if row["Smiling"] == value) for value in (0, 1))
+    return [
+        {**row, "Smiling": rows[{first: other, other: first}.get(place, place)]["Smiling"]}
+        for place, row in enumerate(rows)
+    ]
+
+
+def moved(rows):
+    """The last four training pictures, of one person, are test pictures."""
+    return [{**row, "split": "test"} if 12 <= place < 16 else row for place, row in enumerate(rows)]
+
+
+CHANGES = {
+    "a flipped label": (flipped, r"values of Smiling"),
+    "exchanged labels": (swapped, r"the table table\.csv"),
+    "fewer rows": (lambda rows: rows[:-4], "images: test 8 -> 4"),
+    "other splits": (moved, "images: train 16 -> 12, test 8 -> 12"),
+}
+
+
+def test_a_run_is_neither_resumed_nor_tested_on_data_that_changed(rows, tmp_path, main, error_line):
+    assert main(fit(tmp_path, "fit", *TINY, "--trainer.max_epochs=1")) == 0
+    kept = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    for change_of, what in CHANGES.values():
+        write_table(tmp_path / "table.csv", change_of(rows))
+        for verb in ("fit", "test"):
+            line = error_line(fit(tmp_path, verb, *TINY, "--trainer.max_epochs=2"))
+            assert re.search(
+                rf"last\.ckpt was trained on Folder before it changed \({what}\): .* in another folder", line
+            )
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == kept
+    # The table as it was.
+    write_table(tmp_path / "table.csv", rows)
+    assert main(fit(tmp_path, "fit", *TINY, "--trainer.max_epochs=2")) == 0

@@ -23,6 +23,8 @@ from lit_faces.errors import UserError
 from lit_faces.files import replacing, write_json
 
 _ARRAYS = ("images", "attributes", "identity", "index")
+# What every manifest has.
+_SECTIONS = ("splits", "attributes")
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,7 @@ def open_or_build(name: str, beside: Path, build: Callable[[], Contents]) -> Cac
     """
     if (cached := find_cache(name, beside)) is not None:
         return cached
-    folders = cache_folders(beside)
-    folder = next((parent for parent in folders if _writable(parent)), folders[-1]) / name
+    folder = new_caches(beside) / name
     with _locked(folder.parent):
         # Another process may have built it while this one waited.
         if (cached := _open(folder)) is None:
@@ -112,6 +113,12 @@ def cache_folders(beside: Path) -> list[Path]:
     if chosen := os.environ.get("LIT_FACES_CACHE"):
         return [Path(chosen)]
     return [beside / "cache", Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit_faces"]
+
+
+def new_caches(beside: Path) -> Path:
+    """Where a cache that is not there yet is made: the first of these folders that can be written."""
+    folders = cache_folders(beside)
+    return next((folder for folder in folders if _writable(folder)), folders[-1])
 
 
 def _writable(folder: Path) -> bool:
@@ -141,6 +148,8 @@ def _open(folder: Path) -> CachedFaces | None:
     """The cache in a folder, mapped copy-on-write so that ranks share its pages; None if it is absent or damaged."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if not isinstance(manifest, dict) or not all(isinstance(manifest.get(key), dict) for key in _SECTIONS):
+            return None
         arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="c" if name == "images" else None, allow_pickle=False)
             for name in _ARRAYS

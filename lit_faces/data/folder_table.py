@@ -38,7 +38,7 @@ def read_table(path: Path, root: Path) -> Table:
 
     The column `file` says where a picture is below `root`, `person`, if there is one, who is in it, and `split`, if there is
     one, its split; all others are attributes. Without `split` the splits are drawn, 80/10/10, by a hash of the person, or of
-    the file: no person is in two of them, and a further row moves no other.
+    the file: no person is in two of them, and a further row moves no other. Whether the pictures are there is not looked at.
     Errors: UserError, naming the row and what to do, for whatever is wrong in it.
     """
     if not path.is_file():
@@ -80,8 +80,10 @@ def _check_header(path: Path, header: list[str]) -> None:
     for place, name in enumerate(header, 1):
         if not name:
             raise UserError(f"{path}: column {place} has no name: name it, or remove it")
-        if header.count(name) > 1:
-            raise UserError(f"{path} has the column {name!r} twice: rename or remove one of them")
+        same = [other for other in header if other.replace("_", " ") == name.replace("_", " ")]
+        if len(same) > 1:
+            what = f"{same[0]!r} and {same[1]!r}, which are one name" if same[0] != same[1] else f"{name!r} twice"
+            raise UserError(f"{path} has the columns {what}: rename or remove one of them")
     if not {*header} - {_FILE, _PERSON, _SPLIT}:
         raise UserError(f"{path} has no attributes: add a column of numbers for each")
 
@@ -91,12 +93,10 @@ def _files(path: Path, root: Path, lines: tuple[int, ...], written: tuple[str, .
     found: dict[str, int] = {}
     for line, name in zip(lines, written, strict=True):
         file = posixpath.normpath(name)
-        if not name or file.startswith(("/", "..")):
+        if not name or file == ".." or file.startswith(("/", "../")):
             raise UserError(f"{path}, row {line}: {name!r} is no file below {root}: write its path from there")
         if file in found:
             raise UserError(f"{path}, row {line}: {name} is in row {found[file]} already: remove one of them")
-        if not (root / file).is_file():
-            raise UserError(f"{path}, row {line}: there is no picture {root / file}: put it there, or remove the row")
         found[file] = line
     return tuple(found)
 
