@@ -172,7 +172,7 @@ ERRORS = {
     "no rows": (lambda f, r: (f / "table.csv").write_text("file,Male\n\n"), "has no rows"),
     "no text": (lambda f, r: (f / "table.csv").write_bytes(b"\xff\xfe"), "is not a table"),
     "no file column": (rewrite("file", "path"), "has no column 'file', it has 'path', .*separated by commas"),
-    "a column twice": (rewrite("Smiling", "Male"), "has the columns 'Male' twice"),
+    "a column twice": (rewrite("Smiling", "Male"), "has the column 'Male' twice"),
     "a column written in two ways": (
         lambda f, r: write_table(f / "table.csv", [{**row, "Blond Hair": 0, "Blond_Hair": 1} for row in r]),
         "has the columns 'Blond Hair' and 'Blond_Hair', which are one name: rename",

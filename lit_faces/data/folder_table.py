@@ -82,8 +82,9 @@ def _check_header(path: Path, header: list[str]) -> None:
             raise UserError(f"{path}: column {place} has no name: name it, or remove it")
         same = [other for other in header if other.replace("_", " ") == name.replace("_", " ")]
         if len(same) > 1:
-            what = f"{same[0]!r} and {same[1]!r}, which are one name" if same[0] != same[1] else f"{name!r} twice"
-            raise UserError(f"{path} has the columns {what}: rename or remove one of them")
+            what = f"columns {same[0]!r} and {same[1]!r}, which are one name"
+            what = what if same[0] != same[1] else f"column {name!r} twice"
+            raise UserError(f"{path} has the {what}: rename or remove one of them")
     if not {*header} - {_FILE, _PERSON, _SPLIT}:
         raise UserError(f"{path} has no attributes: add a column of numbers for each")
 
