@@ -111,7 +111,7 @@ def test_a_wrong_checkpoint_is_refused(trained, error_line):
     assert_has(line, r"trained on Synthetic .*\(3, 32, 32\).*\(3, 40, 40\)")
     assert_has(
         error_line(options("test", "CMMA", trained, limit=6)),
-        r"images: train 16 -> 6, test 7 -> 6\): give the data and --data\.limit that",
+        r"6 training images, then 16\): give the data and --data\.limit that",
     )
 
 

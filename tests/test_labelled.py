@@ -210,7 +210,7 @@ def test_codes_are_named_by_what_they_hold(data, batch):
 
 
 def test_data_about_nothing_in_particular_need_labels(data):
-    with pytest.raises(UserError, match="name some with --model"):
+    with pytest.raises(UserError, match=r"name some of their attributes with --model\.labels"):
         make(VAE, data, labels=())
     with pytest.raises(UserError, match="did you mean Eyeglasses"):
         make(VAE, data, labels=("Eyeglases",))

@@ -37,15 +37,12 @@ def other_attributes(then: DataSpec, now: DataSpec) -> str:
 def what_changed(then: DataSpec, now: DataSpec) -> str:
     """What is no longer as it was in data of the same kind, in words; nothing if they are the same.
 
-    The sizes of the splits, the numbers of the training split and, of data with a table, its checksum are compared; what an older
-    manifest does not have is not.
+    The size of the training split, its attributes and, of data with a table, its checksum are compared; what an older manifest
+    does not have is not.
     """
-    rows, rows_now = (spec.manifest.get("rows") for spec in (then, now))
-    if rows and rows_now and rows != rows_now:
-        splits = [
-            f"{name} {rows.get(name)} -> {rows_now.get(name)}" for name in rows if rows[name] != rows_now.get(name)
-        ]
-        return f"images: {', '.join(splits)}"
+    rows, rows_now = (spec.manifest.get("rows", {}).get("train") for spec in (then, now))
+    if None not in (rows, rows_now) and rows != rows_now:
+        return f"{rows_now} training images, then {rows}"
     fields = ("mean", "std", "low", "high", "threshold")
     numbers, numbers_now = (zip(*(getattr(spec, f) for f in fields), strict=True) for spec in (then, now))
     changed = [
