@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from lit_faces import __version__
 from lit_faces.allocator import keep_freed_memory
@@ -68,46 +69,13 @@ def _data(arguments: Sequence[str]) -> None:
     verb.run(parser.parse_args(arguments))
 
 
-def _arithmetic(arguments: Sequence[str]) -> None:
-    from lit_faces.editing.verb_arithmetic import run
-
-    run(arguments)
-
-
-def _export(arguments: Sequence[str]) -> None:
-    from lit_faces.editing.verb_export import run
-
-    run(arguments)
-
-
-def _edit(arguments: Sequence[str]) -> None:
-    from lit_faces.editing.verb_edit import run
-
-    run(arguments)
-
-
-def _generate(arguments: Sequence[str]) -> None:
-    from lit_faces.editing.verb_generate import run
-
-    run(arguments)
-
-
-def _demo(arguments: Sequence[str]) -> None:
-    from lit_faces.editing.verb_demo import run
-
-    run(arguments)
-
-
 VERBS: dict[str, Callable[[Sequence[str]], None]] = {
     "reproduce": _reproduce,
     "report": _report,
     "data": _data,
-    "arithmetic": _arithmetic,
-    "edit": _edit,
-    "generate": _generate,
-    "export": _export,
-    "demo": _demo,
 }
+# Each a module of its own in lit_faces/editing, with a function `run`.
+EDITING_VERBS = ("edit", "generate", "arithmetic", "demo", "export")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,8 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _lightning(arguments)
         elif verb in VERBS:
             VERBS[verb](rest)
+        elif verb in EDITING_VERBS:
+            import_module(f"lit_faces.editing.verb_{verb}").run(rest)
         else:
-            raise UserError(f"there is no verb {verb!r}: use one of {', '.join((*LIGHTNING_VERBS, *VERBS))}")
+            raise UserError(
+                f"there is no verb {verb!r}: use one of {', '.join((*LIGHTNING_VERBS, *VERBS, *EDITING_VERBS))}"
+            )
     except ReportedError:
         return 2
     except UserError as error:

@@ -46,3 +46,7 @@ def photograph_of_face(left, top):
     photograph = Image.new("RGB", (200, 160), face.getpixel((1, 1)))
     photograph.paste(face, (left, top))
     return photograph
+
+
+def without(rows, *columns):
+    return [{name: value for name, value in row.items() if name not in columns} for row in rows]
