@@ -13,7 +13,7 @@ from lit_faces.data.cartoon_shapes import LAYERS, Layer, draw
 from lit_faces.errors import UserError
 
 # Raise this with every change of the drawings or of the sampling: it goes into the manifest.
-VERSION = 1
+VERSION = 2
 
 ATTRIBUTES: tuple[str, ...] = (
     "Male",

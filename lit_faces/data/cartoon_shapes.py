@@ -236,11 +236,11 @@ def _eyewear(s: Sheet, p: Params, look: Look) -> None:
     lens = ellipse(eye_du, dv, 0.19 + 0.01 * dark, 0.165)
     tint = (p["frame_hue"].unsqueeze(1) + 1) / 2
     frame = mix(rgb((0.12, 0.10, 0.14)), rgb((0.55, 0.10, 0.12)), tint)
-    bridge = both((dv + 0.035).abs_() - 0.022, au - look.eye_u + 0.17)
-    temple = both((dv + 0.035).abs_() - 0.022, (au - 0.48).abs_() - 0.075)
+    bridge = both((dv + 0.035).abs_() - 0.03, au - look.eye_u + 0.17)
+    temple = both((dv + 0.035).abs_() - 0.03, (au - 0.48).abs_() - 0.075)
     s.paint(torch.minimum(bridge, temple), frame, worn)
-    s.paint(both(lens - 0.022, -0.022 - lens), frame, worn)
-    s.paint(lens, rgb((0.75, 0.90, 1.0)), 0.22 * p["Eyeglasses"])
+    s.paint(both(lens - 0.03, -0.03 - lens), frame, worn)
+    s.paint(lens, rgb((0.75, 0.90, 1.0)), 0.3 * p["Eyeglasses"])
     s.paint(lens, rgb((0.06, 0.06, 0.09)), dark)
     glint = both((eye_du + dv + 0.06).abs_() - 0.035, lens + 0.05)
     s.paint(glint, rgb((0.55, 0.60, 0.72)), 0.7 * dark)
@@ -252,7 +252,7 @@ def _hat(s: Sheet, p: Params, look: Look) -> None:
     hue = torch.cat([p["hat_red"], p["hat_green"], p["hat_blue"]], 1).unsqueeze(-1)
     felt = 0.45 + 0.35 * hue
     u, v = s.u, s.v + 0.40
-    crown = both(ellipse(u, v, look.half_width + 0.05, 0.52), v)
+    crown = both(ellipse(u, v, look.half_width + 0.05, 0.38), v)
     s.paint(crown, felt, worn)
     s.paint(both(crown, -0.13 - v), felt * 0.45, worn)
     brim = ellipse(u, v - 0.04 * u.square(), 0.82, 0.075) * 0.6

@@ -1,8 +1,8 @@
 """What cartoon shapes are drawn on: posed coordinates, antialiased coverage, colours.
 
-Face coordinates (u, v): the image spans [-1, 1] each way, u to the right, v downwards, before the head is posed. A shape
-is a plane of approximate signed distances in these units, negative inside. Only elementwise operations are used, so that an
-image does not depend on those drawn with it.
+Face coordinates (u, v): u to the right, v downwards; before the head is posed, the image spans `FRAME` each way around
+(0, `CENTRE`), which a face with its hat fills. A shape is a plane of approximate signed distances in these units, negative
+inside. Only elementwise operations are used, so that an image does not depend on those drawn with it.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 Params = Mapping[str, Tensor]
+
+FRAME, CENTRE = 0.78, 0.05
 
 # How far a head is posed at most: radians, face units, and a part of its size.
 _ROLL, _SHIFT_X, _SHIFT_Y, _TURN, _SCALE = 0.11, 0.055, 0.04, 0.06, 0.06
@@ -44,7 +46,8 @@ class Sheet:
     """The images being drawn, (n, C, H, W) in [0, 1], or a window of them, and where their pixels lie on each face.
 
     `u` and `v` (n, H, W) are coordinates on the head; `fu` replaces u for the features, which shift against the outline of
-    a head turned sideways; `axis` (size,) are the coordinates of the whole image, `sharp` (n, 1, 1) is pixels a face unit.
+    a head turned sideways; `axis` (size,) are the coordinates of the whole image in [-1, 1], `sharp` (n, 1, 1) is pixels a face
+    unit.
     """
 
     image: Tensor
@@ -61,24 +64,26 @@ class Sheet:
         scale = 0.97 + _SCALE * p["scale"]
         roll = _ROLL * p["roll"]
         cos = 1 - roll * roll / 2
-        x = (axis.view(1, 1, size) - _SHIFT_X * p["shift_x"]) / scale
-        y = (axis.view(1, size, 1) - _SHIFT_Y * p["shift_y"]) / scale
+        x = (FRAME * axis.view(1, 1, size) - _SHIFT_X * p["shift_x"]) / scale
+        y = (FRAME * axis.view(1, size, 1) + CENTRE - _SHIFT_Y * p["shift_y"]) / scale
         u = cos * x + roll * y
         v = cos * y - roll * x
         image = torch.empty(len(u), channels, size, size)
-        return cls(image, u, v, u - _TURN * p["turn"], axis, scale * (size / 2))
+        return cls(image, u, v, u - _TURN * p["turn"], axis, scale * (size / 2 / FRAME))
 
     def window(self, width: float, top: float, bottom: float) -> "Sheet":
         """The part that can show |u| and |fu| below `width` and v from `top` to `bottom`, however the head is posed."""
         right = (0.97 + _SCALE) * (width + _TURN + _ROLL * max(abs(top), abs(bottom))) + _SHIFT_X
         slack = _SCALE * max(abs(top), abs(bottom)) + _ROLL * right + _SHIFT_Y
-        rows = self._pixels(top - slack, bottom + slack)
+        rows = self._pixels(top - slack - CENTRE, bottom + slack - CENTRE)
         columns = self._pixels(-right, right)
         u, v, fu = (t[:, rows, columns] for t in (self.u, self.v, self.fu))
         return Sheet(self.image[:, :, rows, columns], u, v, fu, self.axis, self.sharp)
 
     def _pixels(self, low: float, high: float) -> slice:
+        """The pixels of an axis between two face coordinates counted from the image's middle."""
         size = len(self.axis)
+        low, high = low / FRAME, high / FRAME
         # One more pixel each side for the antialiased edge.
         return slice(max(0, floor((low + 1) / 2 * size) - 1), min(size, ceil((high + 1) / 2 * size) + 1))
 
