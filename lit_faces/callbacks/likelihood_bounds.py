@@ -1,6 +1,7 @@
 """ELBO on every validation, ELBO and IWAE bound on the test split, for methods that bound the likelihood."""
 
 from collections.abc import Iterator
+from math import exp
 
 import torch
 from pytorch_lightning import Trainer
@@ -13,7 +14,7 @@ from lit_faces.methods.capabilities import BoundsLikelihood
 from lit_faces.metrics.likelihood import EvidenceLowerBound, ImportanceWeightedBound
 from lit_faces.metrics.noise import ImageNoise
 from lit_faces.metrics.per_image import PerImage
-from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, PIXEL_LOG_VARIANCE, DiagonalGaussian
+from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, DiagonalGaussian
 
 # Importance samples that are decoded at once.
 _CHUNK = 10
@@ -66,7 +67,8 @@ class LikelihoodBounds(Evaluator):
         assert isinstance(method, BoundsLikelihood)
         noise = self._update(method, batch)
         q, p = method.posterior(batch.images, batch.attributes), method.prior(batch.attributes)
-        self._floor.update(batch.row, at_floor(method.likelihood(q.mean, batch.attributes))[:, None])
+        at_floor = share_at_floor(method.likelihood(q.mean, batch.attributes), method.pixel_log_variance[0])
+        self._floor.update(batch.row, at_floor[:, None])
         self._deviations.update(batch.row, torch.stack([d.stddev.double().mean(1) for d in (q, p)], 1))
         if self.importance_samples:
             self._iwae.update(batch.row, self._log_weights(method, batch, noise))
@@ -78,8 +80,12 @@ class LikelihoodBounds(Evaluator):
 
     def finish(self, trainer: Trainer, method: Method) -> Evaluation:
         """The bounds."""
+        assert isinstance(method, BoundsLikelihood)
         elbo, floor, deviations = self._elbo.compute(), self._floor.compute(), self._deviations.compute()
-        clamp = {"pixel_log_variance": list(PIXEL_LOG_VARIANCE), "latent_log_variance": list(LATENT_LOG_VARIANCE)}
+        clamp = {
+            "pixel_log_variance": list(method.pixel_log_variance),
+            "latent_log_variance": list(LATENT_LOG_VARIANCE),
+        }
         measurements: tuple[Measurement, ...] = columns(elbo, "nats per image", clamp=clamp)
         measurements += columns(floor, "share of pixels")
         measurements += columns(
@@ -98,8 +104,6 @@ class LikelihoodBounds(Evaluator):
         return Evaluation(measurements, per_image)
 
 
-def at_floor(likelihood: DiagonalGaussian) -> Tensor:
-    """Share (B,) of an image's pixels whose log-variance lies at the lower clamp, where the bound stops rewarding it."""
-    deviation = likelihood.stddev
-    floor = torch.tensor(PIXEL_LOG_VARIANCE[0] / 2).exp() * 1.0001
-    return (deviation <= floor.to(deviation)).flatten(1).double().mean(1)
+def share_at_floor(likelihood: DiagonalGaussian, floor: float) -> Tensor:
+    """Share (B,) of an image's pixels whose log-variance lies at the `floor`, where the bound stops rewarding it."""
+    return (likelihood.stddev <= exp(floor / 2) * 1.0001).flatten(1).double().mean(1)

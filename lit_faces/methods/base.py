@@ -4,7 +4,7 @@ import warnings
 from inspect import Parameter, signature
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pytorch_lightning import LightningModule
@@ -17,6 +17,8 @@ from lit_faces.data.changed import other_kind, what_changed
 from lit_faces.errors import UserError
 from lit_faces.methods.capabilities import Generates, Reconstructs
 from lit_faces.methods.exported import CONFIG, WEIGHTS, is_export, read_export
+from lit_faces.methods.schedules import Ramp, check_ramp
+from lit_faces.objectives.gaussian import PIXEL_LOG_VARIANCE
 
 
 class Method(LightningModule):
@@ -33,6 +35,8 @@ class Method(LightningModule):
     fewest_epochs: int = 1
     # Of a training batch: a covariance needs two, and so does batch normalisation where a channel is one number an image.
     fewest_images: int = 1
+    # How long the weights have been trained, with the part of an epoch that has begun: schedules read it.
+    epochs_trained: float = 0.0
 
     def build(self, spec: DataSpec) -> None:
         """Make the networks for images and attributes as described."""
@@ -93,6 +97,10 @@ class Method(LightningModule):
         """One step of the one optimiser; returns the losses, on the device, for the callbacks to log."""
         return self.losses(batch)
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Count the epochs."""
+        self.epochs_trained = self.current_epoch + (batch_idx + 1) / self.trainer.num_training_batches
+
     def configure_gradient_clipping(
         self,
         optimizer: torch.optim.Optimizer,
@@ -136,6 +144,7 @@ class Method(LightningModule):
             "version": __version__,
             "method": type(self).__name__,
             "arguments": self.arguments,
+            "epochs": self.epochs_trained,
             "data": self.spec.to_dict(),
         }
 
@@ -172,6 +181,7 @@ class Method(LightningModule):
                 "another --ckpt_path"
             )
         _check_weights(self, checkpoint, path)
+        self.epochs_trained = _epochs(about)
 
 
 def parameters_of(cls: type) -> dict[str, Parameter]:
@@ -189,6 +199,10 @@ _WEIGHTS = ("alpha", "beta", "gamma", "delta", "rho")
 
 
 def _check_number(name: str, value: object) -> None:
+    if isinstance(value, dict) and value.keys() == Ramp.__annotations__.keys():
+        check_ramp(name, cast(Ramp, value))
+        for end in ("start", "end"):
+            _check_number(name, value[end])
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     wrong = "finite" if not isfinite(value) else ""
@@ -197,9 +211,13 @@ def _check_number(name: str, value: object) -> None:
     elif (name in ("width", "warm_up") or name.endswith("learning_rate")) and value <= 0:
         wrong = "above 0"
     elif (
-        name in _WEIGHTS or name.startswith(("beta_", "lambda_")) or name.endswith(("_weight", "weight_decay"))
+        name in _WEIGHTS
+        or name.startswith(("beta_", "lambda_"))
+        or name.endswith(("_weight", "weight_decay", "_epochs"))
     ) and value < 0:
         wrong = "at least 0"
+    elif name == "floor" and value >= PIXEL_LOG_VARIANCE[1]:
+        wrong = f"below {PIXEL_LOG_VARIANCE[1]:g}, the largest log-variance of a pixel"
     if wrong:
         raise UserError(f"model.{name} must be {wrong}, got {value}")
 
@@ -215,6 +233,11 @@ def _about(checkpoint: Any, path: object) -> dict[str, Any]:
     if not isinstance(about, dict) or not {"method", "arguments", "data"} <= about.keys():
         raise UserError(f"{path} is not a lit_faces checkpoint: name one that `lit-faces fit` wrote")
     return about
+
+
+def _epochs(about: dict[str, Any]) -> float:
+    """How long a checkpoint was trained; one of before there were schedules does not say, and needs none."""
+    return float(about.get("epochs", 0.0))
 
 
 def _check_weights(method: Method, checkpoint: dict[str, Any], path: object) -> None:
@@ -287,6 +310,7 @@ def _made(checkpoint: dict[str, Any], path: Path, cls: type[Method] | None) -> M
         ) from error
     _check_weights(method, checkpoint, path)
     method.load_state_dict(checkpoint["state_dict"])
+    method.epochs_trained = _epochs(about)
     return method
 
 

@@ -109,6 +109,11 @@ class BoundsLikelihood(Protocol):
 
     latent_dim: int
 
+    @property
+    def pixel_log_variance(self) -> tuple[float, float]:
+        """Smallest and largest log-variance of a pixel under which the bound is measured."""
+        ...
+
     def prior(self, attributes: Tensor) -> DiagonalGaussian:
         """p(z|y) or p(z), over (B, latent_dim)."""
         ...

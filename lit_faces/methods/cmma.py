@@ -1,6 +1,6 @@
 """CMMA, the conditional multimodal autoencoder (Pandey and Dukkipati 2016)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -8,7 +8,7 @@ from lit_faces.data.batch import DataSpec
 from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.variational import Variational
 from lit_faces.networks.cmma import Decoder, Encoder, SoftplusNet
-from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, PIXEL_LOG_VARIANCE, DiagonalGaussian, diagonal
+from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, DiagonalGaussian, diagonal
 
 
 class CMMA(Variational):
@@ -18,17 +18,9 @@ class CMMA(Variational):
     `x` leaves them out as its section 4.1 does. The learning rate is not published: 1e-3 is Torch7's default, 1e-2 diverges.
     """
 
-    def __init__(
-        self,
-        latent_dim: int = 500,
-        width: float = 1.0,
-        posterior: Literal["x", "xy"] = "x",
-        learning_rate: float = 1e-3,
-        initial_accumulator_value: float = 0.0,
-    ) -> None:
-        super().__init__(latent_dim, learning_rate, initial_accumulator_value)
-        self.save_hyperparameters(logger=False)
-        self.width, self.posterior_inputs = width, posterior
+    def __init__(self, posterior: Literal["x", "xy"] = "x", **shared: Any) -> None:
+        super().__init__(**shared)
+        self.posterior_inputs = posterior
 
     def build(self, spec: DataSpec) -> None:
         """h, f and g of section 4.1."""
@@ -49,7 +41,7 @@ class CMMA(Variational):
 
     def likelihood(self, z: Tensor, attributes: Tensor) -> DiagonalGaussian:
         """p_g(x|z): the attributes reach the picture through z alone."""
-        return diagonal(self.g(z), PIXEL_LOG_VARIANCE)
+        return diagonal(self.g(z), self.pixel_log_variance)
 
     def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """g(h(x) + f(y_new) - f(y_orig)), means only (section 4.5.2; the sign is ours, only this one makes sense)."""

@@ -1,5 +1,7 @@
 """CMMA's second version, which also tells the attributes from the code (Pandey and Dukkipati 2016)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,16 +25,8 @@ class CMMA2(CMMA):
     learned variance it has no upper end but for its clamp. The layers of h2, f's mirrored, and the weight are not published.
     """
 
-    def __init__(
-        self,
-        latent_dim: int = 500,
-        width: float = 1.0,
-        lambda_y: float = 1.0,
-        learning_rate: float = 1e-3,
-        initial_accumulator_value: float = 0.0,
-    ) -> None:
-        super().__init__(latent_dim, width, "x", learning_rate, initial_accumulator_value)
-        self.save_hyperparameters(logger=False)
+    def __init__(self, lambda_y: float = 1.0, **shared: Any) -> None:
+        super().__init__(posterior="x", **shared)
         # CMMA's choice, which the second version does not have; outside the command line its constructor is looked at too.
         self.hparams.pop("posterior", None)
         self.lambda_y = lambda_y

@@ -8,7 +8,6 @@ from lit_faces.methods.variational import Variational
 from lit_faces.networks.cmma import Decoder, Encoder
 from lit_faces.objectives.gaussian import (
     LATENT_LOG_VARIANCE,
-    PIXEL_LOG_VARIANCE,
     DiagonalGaussian,
     diagonal,
     standard_normal,
@@ -20,17 +19,6 @@ class CVAE(Variational):
 
     (13) of the CMMA paper; encoder and decoder are CMMA's, with the attributes beside the encoder's features and the code.
     """
-
-    def __init__(
-        self,
-        latent_dim: int = 500,
-        width: float = 1.0,
-        learning_rate: float = 1e-3,
-        initial_accumulator_value: float = 0.0,
-    ) -> None:
-        super().__init__(latent_dim, learning_rate, initial_accumulator_value)
-        self.save_hyperparameters(logger=False)
-        self.width = width
 
     def build(self, spec: DataSpec) -> None:
         """CMMA's h and g, each with the attributes as a condition."""
@@ -48,7 +36,7 @@ class CVAE(Variational):
 
     def likelihood(self, z: Tensor, attributes: Tensor) -> DiagonalGaussian:
         """p(x|z, y)."""
-        return diagonal(self.decoder(z, attributes), PIXEL_LOG_VARIANCE)
+        return diagonal(self.decoder(z, attributes), self.pixel_log_variance)
 
     def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """Encode with the original attributes, decode the mean with the new ones."""
