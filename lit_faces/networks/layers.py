@@ -59,6 +59,13 @@ class UpsampleConv2d(nn.Conv2d):
         return F.pixel_shuffle(F.conv2d(x, weight.contiguous(memory_format=torch.channels_last), bias), 2)
 
 
+def initialize_for_rectifiers(network: nn.Module) -> None:
+    """Draw the weights of all layers but the output layers, `heads`, with the variance 2 / inputs (He et al. 2015, (10))."""
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and not name.endswith("heads"):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+
 def without_statistics(network: nn.Module, code: Tensor) -> Tensor:
     """`network(code)`, leaving the running statistics of its batch normalisation alone."""
     layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
