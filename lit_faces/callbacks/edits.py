@@ -39,18 +39,21 @@ class Edit:
         return tuple(spec.position(name) for name in (*self.set, *self.reset))
 
     def tied(self, spec: DataSpec) -> tuple[int, ...]:
-        """Columns of all attributes that it touches and of those that follow from them."""
+        """Columns of all attributes that it touches, of those that go with them, and of those that follow from them."""
         touched = (*self.set, *self.reset)
-        names = dict.fromkeys((*touched, *(other for name in touched for other in spec.follows.get(name, ()))))
-        return tuple(spec.position(name) for name in names)
+        following = (other for name in touched for other in spec.follows.get(name, ()))
+        return tuple(dict.fromkeys((*self.touched(spec), *map(spec.position, following))))
+
+    def touched(self, spec: DataSpec) -> tuple[int, ...]:
+        """Columns of all attributes that it sets or resets, those of the others of a group among them."""
+        return spec.touched(self.set, self.reset)
 
     def apply(self, attributes: Tensor, spec: DataSpec) -> Tensor:
-        """Standardised attributes (B, A) with the edit made: 95th percentile of train for set, 5th for reset."""
-        edited = attributes.clone()
-        for names, on in ((self.set, True), (self.reset, False)):
-            for name in names:
-                edited[:, spec.position(name)] = spec.standard_value(name, on)
-        return edited
+        """Standardised attributes (B, A) with the edit made: 95th percentile of train for set, 5th for reset.
+
+        What is set resets the others of its group that the edit does not name.
+        """
+        return spec.changed(attributes, self.set, self.reset)
 
     def lacking(self, attributes: Tensor, spec: DataSpec) -> Tensor:
         """Which faces (B,) lack what it gives, by their standardised attributes (B, A)."""

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.data.expectation import covariance_of
 from lit_faces.errors import UserError
 
 Split = Literal["train", "validation", "test"]
@@ -45,7 +46,8 @@ class LoadedData:
 
     `labels` are the attributes that a method with few of them is to model, where the data set is about some in particular;
     `exclusive` if at most one of them holds (expressions, say). `follows` names, for an attribute, those that are no longer free
-    when it changes (No_Beard for Facial_Hair, say): an edit may change them too.
+    when it changes (No_Beard for Facial_Hair, say): an edit may change them too. Of each of the `groups` at most one attribute
+    holds (kinds of eyewear, say): setting one resets the others.
     """
 
     splits: dict[Split, Faces]
@@ -54,6 +56,7 @@ class LoadedData:
     labels: tuple[str, ...] = ()
     exclusive: bool = False
     follows: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: tuple[tuple[str, ...], ...] = ()
 
 
 class _Batches(Dataset[Batch]):
@@ -145,6 +148,8 @@ class FaceDataModule(LightningDataModule):
             labels=loaded.labels,
             exclusive=loaded.exclusive,
             follows=loaded.follows,
+            groups=loaded.groups,
+            covariance=tuple(map(tuple, covariance_of((raw - raw.mean(0)) / std).tolist())),
             manifest={**loaded.manifest, "limit": self.limit, "rows": {name: len(f) for name, f in splits.items()}},
         )
         standardised = {

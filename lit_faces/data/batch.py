@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lit_faces.data.expectation import regression
 from lit_faces.errors import UserError
 
 
@@ -38,6 +39,14 @@ def column_of(name: str, attributes: Sequence[str], data: str) -> int:
     raise UserError(f"{data} has no attribute {name!r}: {hint}it has {', '.join(attributes)}")
 
 
+def known_groups(groups: Sequence[Sequence[str]], attributes: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Those of each group that are among the attributes, as these are written; without groups of which one or none is."""
+    there = {attribute.replace("_", " "): attribute for attribute in attributes}
+    plain = [[name.replace("_", " ") for name in group] for group in groups]
+    known = [tuple(there[name] for name in group if name in there) for group in plain]
+    return tuple(group for group in known if len(group) > 1)
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """What a method must know of its data, kept in every checkpoint.
@@ -46,8 +55,9 @@ class DataSpec:
     the raw units of the data set, measured on the train split. `low` and `high` (5th and 95th percentile) are the values for
     "reset" and "set"; above `threshold` an attribute counts as present. `labels` are the attributes that the data set is about,
     if it is about some in particular; at most one of them holds if they are `exclusive`. `follows` names the attributes that a
-    change of one determines, or may determine, by logic. `manifest` says where the images come from (source, checksum, crop,
-    split sizes).
+    change of one determines, or may determine, by logic. Of each of the `groups` at most one attribute holds. `covariance`
+    (A, A) is that of the standardised train split; checkpoints of older versions have none. `manifest` says where the images
+    come from (source, checksum, crop, split sizes).
     """
 
     name: str
@@ -62,6 +72,8 @@ class DataSpec:
     exclusive: bool = False
     manifest: dict[str, Any] = field(default_factory=dict)
     follows: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: tuple[tuple[str, ...], ...] = ()
+    covariance: tuple[tuple[float, ...], ...] = ()
 
     def standardise(self, raw: Tensor) -> Tensor:
         """Raw attribute values (..., A) to the standardised ones that methods see."""
@@ -81,13 +93,46 @@ class DataSpec:
         column = self.position(name)
         return ((self.high if on else self.low)[column] - self.mean[column]) / self.std[column]
 
+    def implied(self, on: Sequence[str], off: Sequence[str] = ()) -> tuple[str, ...]:
+        """The attributes that go when those `on` are set: the others of their groups, unless they are named themselves."""
+        set_, named = set(self._columns(on)), set(self._columns((*on, *off)))
+        groups = [set(columns) for columns in map(self._columns, self.groups) if set_ & set(columns)]
+        return tuple(self.attributes[column] for column in sorted(set().union(*groups) - named))
+
+    def touched(self, on: Sequence[str], off: Sequence[str] = ()) -> tuple[int, ...]:
+        """Columns of the attributes that are set, reset, or go with those."""
+        return self._columns((*on, *off, *self.implied(on, off)))
+
+    def changed(self, attributes: Tensor, on: Sequence[str] = (), off: Sequence[str] = ()) -> Tensor:
+        """Standardised attributes (..., A) with some set, which resets the others of their groups, and others reset."""
+        changed = attributes.clone()
+        for names, value in ((on, True), ((*off, *self.implied(on, off)), False)):
+            for name in names:
+                changed[..., self.position(name)] = self.standard_value(name, value)
+        return changed
+
     def vector(self, on: Sequence[str] = (), off: Sequence[str] = ()) -> Tensor:
         """Standardised attributes (A,) of the average training face with some attributes set and others reset."""
-        vector = torch.zeros(len(self.attributes))
-        for names, value in ((on, True), (off, False)):
-            for name in names:
-                vector[self.position(name)] = self.standard_value(name, value)
-        return vector
+        return self.changed(torch.zeros(len(self.attributes)), on, off)
+
+    def expected(self, change: Tensor, named: Sequence[int]) -> Tensor:
+        """The change (..., A) of all attributes to expect, given that (..., A) of the `named` columns, which stays as it is.
+
+        In standardised units, so that of a vector with nothing but the named attributes it is the average face that has them.
+        Raises UserError for the description of an older version, which has no covariance.
+        """
+        if not self.covariance:
+            raise UserError(
+                f"this checkpoint was trained on {self.name} without the covariance of the attributes, so there are no "
+                "expected ones: say --others mean, or train it again"
+            )
+        if not len(named):
+            return torch.zeros_like(change)
+        weights = regression(torch.tensor(self.covariance, dtype=torch.float64), named).to(change)
+        return change[..., list(named)] @ weights.T
+
+    def _columns(self, names: Sequence[str]) -> tuple[int, ...]:
+        return tuple(self.position(name) for name in names)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for checkpoints and records."""
@@ -96,11 +141,14 @@ class DataSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "DataSpec":
         """Inverse of `to_dict`, also after a round trip through JSON."""
-        plain: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
+        plain: dict[str, Any] = {key: _tuples(value) for key, value in values.items()}
         plain["follows"] = {name: tuple(others) for name, others in values.get("follows", {}).items()}
         return cls(**plain)
+
+
+def _tuples(value: Any) -> Any:
+    """Lists, and those within them, as tuples; anything else as it is."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _constant(values: tuple[float, ...], like: Tensor) -> Tensor:

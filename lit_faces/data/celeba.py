@@ -28,6 +28,8 @@ class CelebA(PreparedFaces):
     determines which faces without it. `limit` keeps the first faces of the subset.
     """
 
+    groups = (("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"),)
+
     def __init__(
         self,
         root: str | None = None,
@@ -69,7 +71,7 @@ class CelebA(PreparedFaces):
             splits[split] = Faces(picked.images, attributes[chosen.rows], picked.identity, picked.index)
         manifest = {**loaded.manifest, "subset": {"name": self.subset, "seed": self.subset_seed, "splits": report}}
         follows = {FACIAL_HAIR: tuple(name for name in _BEARD if name in names)} if derived else {}
-        return LoadedData(splits, all_names, manifest, labels, follows=follows)
+        return LoadedData(splits, all_names, manifest, labels, follows=follows, groups=loaded.groups)
 
 
 def _facial_hair(attributes: Tensor, names: tuple[str, ...]) -> Tensor:

@@ -41,7 +41,9 @@ class Digits(DrawnFaces):
             writing, row = self._sample(name), self._rows(name)
             attributes = torch.nn.functional.one_hot(writing.digit, len(DIGITS)).float()
             splits[name] = Faces(render(writing, self.size), attributes, row, row)
-        return LoadedData(splits, DIGITS, self._manifest(splits, VERSION), labels=DIGITS, exclusive=True)
+        return LoadedData(
+            splits, DIGITS, self._manifest(splits, VERSION), labels=DIGITS, exclusive=True, groups=(DIGITS,)
+        )
 
     def factors(self, index: Tensor) -> Handwriting:
         """What determines rows of the data set, `index` (B,) as in its batches. Raises UserError for an unknown row."""

@@ -103,7 +103,9 @@ class Expressions(DrawnFaces):
             attributes = torch.nn.functional.one_hot(portraits.expression, len(EXPRESSIONS)).float()
             splits[name] = Faces(images, attributes, identity, self._rows(name))
         manifest = self._manifest(splits, [cartoon.VERSION, VERSION], gray=self.gray)
-        return LoadedData(splits, EXPRESSIONS, manifest, labels=EXPRESSIONS[:NEUTRAL], exclusive=True)
+        return LoadedData(
+            splits, EXPRESSIONS, manifest, labels=EXPRESSIONS[:NEUTRAL], exclusive=True, groups=(EXPRESSIONS,)
+        )
 
     def portraits(self, index: Tensor) -> Portraits:
         """What determines rows of the data set, `index` (B,) as in its batches. Raises UserError for an unknown row."""

@@ -13,6 +13,12 @@ class LFW(PreparedFaces):
     `lfw_att_73.mat`, binary). `size` is the side of the square images in pixels, `crop` the region they show.
     """
 
+    groups = (
+        ("No Eyewear", "Eyeglasses", "Sunglasses"),
+        ("Mouth Closed", "Mouth Slightly Open", "Mouth Wide Open"),
+        ("Black Hair", "Blond Hair", "Brown Hair", "Gray Hair"),
+    )
+
     def __init__(
         self,
         root: str | None = None,

@@ -48,7 +48,7 @@ class MNIST(FaceDataModule):
         if note := recompressed({paths[name].name: content for name, content in read.items()}):
             rank_zero_info(f"MNIST: {note}")
             manifest["note"] = note
-        return LoadedData(splits, DIGITS, manifest, labels=DIGITS, exclusive=True)
+        return LoadedData(splits, DIGITS, manifest, labels=DIGITS, exclusive=True, groups=(DIGITS,))
 
 
 def recompressed(read: dict[str, Content]) -> str:

@@ -1,15 +1,23 @@
 """DataModules of pictures that lie on disk and are read from a cache of crops."""
 
+from typing import ClassVar
+
 import torch
 
 from lit_faces.data.base import SPLITS, FaceDataModule, Faces, LoadedData
+from lit_faces.data.batch import known_groups
 from lit_faces.data.cache import CachedFaces
 from lit_faces.data.sources import data_root
 from lit_faces.errors import UserError
 
 
 class PreparedFaces(FaceDataModule):
-    """A data set under the folder `root`, cropped and scaled to `size` pixels; a data set implements `cached`."""
+    """A data set under the folder `root`, cropped and scaled to `size` pixels; a data set implements `cached`.
+
+    `groups` are its exclusive attributes, those of them that the files have.
+    """
+
+    groups: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     def __init__(self, root: str | None, batch_size: int, limit: int | None, seed: int, size: int) -> None:
         super().__init__(batch_size, limit, seed)
@@ -37,4 +45,5 @@ class PreparedFaces(FaceDataModule):
             torch.from_numpy(cached.index),
         )
         splits = {name: faces[slice(*manifest["splits"][name])] for name in SPLITS}
-        return LoadedData(splits, tuple(manifest["attributes"]["names"]), manifest)
+        names = tuple(manifest["attributes"]["names"])
+        return LoadedData(splits, names, manifest, groups=known_groups(self.groups, names))

@@ -22,14 +22,9 @@ from lit_faces.errors import UserError
 _PER_IDENTITY = 4
 _LABELS = {"glasses": "Eyeglasses", "facial hair": FACIAL_HAIR, "makeup": "Rosy Cheeks"}
 _BEARD = ("Mustache", "Goatee")
+_GROUPS = (EYEWEAR, ("Mouth Wide Open", "Mouth Closed"), (*HAIR_COLOURS, "Bald"), ("Bangs", "Bald"))
 # Attributes of which a change of one may demand a change of the others.
-_TIED = (
-    {*EYEWEAR},
-    {"Mouth Wide Open", "Mouth Closed"},
-    {*HAIR_COLOURS, "Bald"},
-    {"Bangs", "Bald"},
-    *({FACIAL_HAIR, part} for part in _BEARD),
-)
+_TIED = (*map(set, _GROUPS), *({FACIAL_HAIR, part} for part in _BEARD))
 
 
 class Synthetic(DrawnFaces):
@@ -93,7 +88,8 @@ class Synthetic(DrawnFaces):
         manifest = self._manifest(splits, VERSION, correlation=self.correlation)
         if rules:
             manifest["subset"] = {"name": self.subset, "seed": self.subset_seed, "splits": report}
-        return LoadedData(splits, names, manifest, tuple(rule.label for rule in rules), follows=_follows(names))
+        labels = tuple(rule.label for rule in rules)
+        return LoadedData(splits, names, manifest, labels, follows=_follows(names), groups=_GROUPS)
 
     def factors(self, index: Tensor) -> Factors:
         """The factors of rows of the data set, `index` (B,) as in its batches. Raises UserError for an unknown row."""

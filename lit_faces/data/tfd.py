@@ -121,7 +121,7 @@ class TFD(FaceDataModule):
             "data_seed": self.data_seed,
             "counts": counts,
         }
-        return LoadedData(splits, EXPRESSIONS, manifest, labels=EXPRESSIONS[:-1], exclusive=True)
+        return LoadedData(splits, EXPRESSIONS, manifest, labels=EXPRESSIONS[:-1], exclusive=True, groups=(EXPRESSIONS,))
 
     def _table(self, path: Path, digest: str) -> Table | None:
         if self.extended == "auto":

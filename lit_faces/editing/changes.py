@@ -6,6 +6,7 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor
 
+from lit_faces.data.batch import DataSpec
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Edits, Infers, Labelled, Layered, Recognises, Switches
@@ -57,11 +58,11 @@ def edited(
 ) -> Tensor:
     """Images (B, C, H, W) in [0, 1] of the same faces, changed by `amounts`.
 
-    An amount of 1 sets the attribute that it is of, -1 takes it away, 2 and -2 do so twice as strongly, 0 changes nothing. A
-    method that `Infers` says what the faces are like now. For others they have the opposite of what is asked, and else what a
-    method that `Recognises` sees in them, or the average. The `strength` is of all amounts; at 0 the faces come back as the edit
-    takes them to be now. `styles` (K, style_dim) are those of labels that are set, for a method that `Switches`; by default its
-    own.
+    An amount of 1 sets the attribute that it is of, -1 takes it away, 2 and -2 do so twice as strongly, 0 changes nothing. What
+    is set takes away the others of its group that are not named, as strongly. A method that `Infers` says what the faces are
+    like now. For others they have the opposite of what is asked, and else what a method that `Recognises` sees in them, or the
+    average. The `strength` is of all amounts; at 0 the faces come back as the edit takes them to be now. `styles`
+    (K, style_dim) are those of labels that are set, for a method that `Switches`; by default its own.
     Errors: UserError for a method that cannot edit and for an attribute that it cannot change.
     """
     found = {find_editable(method, name): amount for name, amount in amounts.items()}
@@ -70,15 +71,27 @@ def edited(
     attributes = _assumed(method, images)
     target, strengths = attributes.clone(), images.new_zeros(len(spec.attributes))
     for name, amount in found.items():
-        column = spec.position(name)
         if amount and not isinstance(method, Infers):
-            attributes[:, column] = spec.standard_value(name, amount < 0)
+            attributes[:, spec.position(name)] = spec.standard_value(name, amount < 0)
+    for name, amount in _with_groups(found, spec).items():
+        column = spec.position(name)
         target[:, column] = spec.standard_value(name, amount > 0)
         strengths[column] = strength * abs(amount)
     if styles is None:
         return method.edit(images, attributes, target, strengths)
     assert isinstance(method, Switches)
     return method.switch(images, attributes, target, styles, strengths)
+
+
+def _with_groups(amounts: Mapping[str, float], spec: DataSpec) -> dict[str, float]:
+    """The amounts that are not 0, and those of the attributes that go with them by their groups."""
+    named = {name: amount for name, amount in amounts.items() if amount}
+    all_ = dict(named)
+    for name, amount in named.items():
+        if amount > 0:
+            for other in spec.implied([name], list(named)):
+                all_[other] = min(all_.get(other, 0.0), -amount)
+    return all_
 
 
 def _assumed(method: Method, images: Tensor) -> Tensor:
