@@ -13,7 +13,7 @@ from lit_faces.callbacks.edits import Edit, labels_of, mean_over_edits, rivals, 
 from lit_faces.callbacks.measurement import SHARE, Evaluation, Evaluator, Measurement, mean_over_images
 from lit_faces.callbacks.strengths import Choice, Chooser, SamePerson
 from lit_faces.data.base import Split
-from lit_faces.data.batch import Batch, Others
+from lit_faces.data.batch import Batch, Unnamed
 from lit_faces.data.changed import other_attributes
 from lit_faces.data.strength import check_strength
 from lit_faces.errors import UserError
@@ -111,7 +111,7 @@ class AttributeEdits(Evaluator):
         kinds = ["unedited", *kinds] if trainer.testing else [kind for kind in kinds if kind == "edit"]
         self._edits = edits_of(trainer, method, "test" if trainer.testing else "validation")
         # Old descriptions of data have no covariance.
-        self._others: Others = "expected" if spec.covariance else "mean"
+        self._others: Unnamed = "expected" if spec.covariance else "mean"
         for name, edit in self._edits.items():
             for kind in kinds:
                 self._hits[kind, name] = hits_of(edit, method)

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from lit_faces.callbacks.measurement import Measurement
-from lit_faces.data.batch import DataSpec
+from lit_faces.data.batch import DataSpec, Others
 from lit_faces.data.strength import check_strength
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
@@ -32,7 +31,7 @@ class Edit:
 
     set: tuple[str, ...] = ()
     reset: tuple[str, ...] = ()
-    others: Literal["kept", "expected"] = "kept"
+    others: Others = "kept"
     strength: float | None = None
 
     def __post_init__(self) -> None:

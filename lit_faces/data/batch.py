@@ -12,8 +12,9 @@ from torch import Tensor
 from lit_faces.data.expectation import regression
 from lit_faces.errors import UserError
 
-# What the attributes of a face are that nobody named.
-Others = Literal["expected", "mean"]
+# What the attributes that nobody named are in a face that is drawn, and what becomes of them in one that is edited.
+Unnamed = Literal["expected", "mean"]
+Others = Literal["kept", "expected"]
 
 
 class Batch(NamedTuple):
@@ -114,7 +115,7 @@ class DataSpec:
                 changed[..., self.position(name)] = self.standard_value(name, value)
         return changed
 
-    def vector(self, on: Sequence[str] = (), off: Sequence[str] = (), others: Others = "mean") -> Tensor:
+    def vector(self, on: Sequence[str] = (), off: Sequence[str] = (), others: Unnamed = "mean") -> Tensor:
         """Standardised attributes (A,) of a training face with some attributes set and others reset.
 
         What is not named is at its mean, or as it is expected to be, given what is. Raises UserError if it is to be as expected
