@@ -137,7 +137,9 @@ def test_perfect_paint_is_seen_and_faint_paint_is_not(mean_over):
         assert found["generation_accuracy/B"].value == expected
         assert found["unedited_rate/A"].value == 0
         low, high = wilson_interval(10 * expected, 10)
-        assert found["edit_accuracy/A"].settings == {"wilson_low": low, "wilson_high": high}
+        assert found["edit_accuracy/A"].settings == {"strength": 1.0, "wilson_low": low, "wilson_high": high}
+        assert found["generation_accuracy/A"].settings["others"] == "expected"
+        assert found["edit_rise/A"].value == expected
         overall = found["edit_accuracy"]
         assert overall.value == (1 + expected) / 2
         # Each of the 20 faces lacks a label or has it, for each of two labels: its two hits are not independent.
@@ -227,7 +229,7 @@ def test_what_follows_from_an_edit_may_change():
     class Spills(Painter):
         """Where it edits A, it paints B everywhere."""
 
-        def edit(self, images, attributes, target):
+        def edit(self, images, attributes, target, strength=1.0):
             edited = super().edit(images, attributes, target)
             changed = self.spec.binary(attributes)[:, 0] != self.spec.binary(target)[:, 0]
             edited[changed, 2] = self.tone

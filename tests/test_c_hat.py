@@ -27,7 +27,7 @@ def people(count):
 class Stubborn(Painter):
     """Decodes the same face whatever the label; B is lost."""
 
-    def edit(self, images, attributes, target):
+    def edit(self, images, attributes, target, strength=1.0):
         edited = images.clone()
         edited[:, 2] = 0
         return edited
@@ -53,7 +53,7 @@ def test_a_label_that_is_followed_and_one_that_is_not():
 class Dim(Painter):
     """Paints A too faintly to be seen on dark faces, whose first pixels are known."""
 
-    def edit(self, images, attributes, target):
+    def edit(self, images, attributes, target, strength=1.0):
         edited = super().edit(images, attributes, target)
         edited[:, 1] *= 1 - 0.9 * dark(images).to(images)[:, None, None]
         return edited

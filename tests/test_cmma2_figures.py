@@ -1,7 +1,8 @@
 """The figures of CMMA's second version: a code of two numbers, faces made old, and faces without attributes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from variants import make
 
 from lit_faces.data.base import FaceDataModule, to_unit_range
 from lit_faces.data.synthetic import Synthetic
+from lit_faces.studies.collect import Results
 from lit_faces.studies.figures import FIGURES, faces, latent2d
 
 SENIOR = {"run": "run", "edits": {"senior": {"set": ["Senior"]}}}
@@ -30,6 +32,8 @@ class StubContext:
     folder: Path
     kinds: dict[str, FaceDataModule]
     methods: dict[str, object]
+    results: Results = field(default_factory=lambda: Results([], {}, {}))
+    study: object = field(default_factory=lambda: SimpleNamespace(edits={}))
 
     def judge(self, run: str) -> None:
         return None

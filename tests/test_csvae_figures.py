@@ -21,6 +21,7 @@ from lit_faces.methods.condvae_info import CondVAEInfo
 from lit_faces.methods.csvae import CSVAE
 from lit_faces.methods.labelled import LabelledVAE
 from lit_faces.methods.vae import VAE
+from lit_faces.studies.collect import Results
 from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.figures.drawing import shrink
 from lit_faces.studies.figures.panels import representatives
@@ -34,6 +35,7 @@ class StubContext:
     folder: Path
     methods: dict[str, Method] = field(default_factory=dict)
     kinds: dict[str, FaceDataModule] = field(default_factory=dict)
+    results: Results = field(default_factory=lambda: Results([], {}, {}))
 
     def data(self, run: str) -> FaceDataModule:
         return self.kinds[run]

@@ -40,6 +40,11 @@ def spec(data):
     return replace(data.spec, name="Folder", manifest=FRAME)
 
 
+def old(spec):
+    """As older versions described the data."""
+    return replace(spec, groups=(), covariance=())
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch, spec):
     monkeypatch.chdir(tmp_path)
@@ -79,10 +84,30 @@ def test_the_strength_is_passed_on(here, main):
     assert main([*EDIT, "--strength", "0"]) == 0
     assert np.array_equal(pixels("out.png"), pixels("two.png"))
     found = []
-    for strength in ("0.5", "2"):
+    for strength in ("0.5", "2", "4"):
         assert main([*EDIT, "--strength", strength]) == 0
         found.append(np.abs(pixels("out.png") - pixels("two.png")).sum())
-    assert 0 < found[0] < found[1]
+    assert 0 < found[0] < found[1] < found[2]
+
+
+def test_the_others_move_along_if_asked_and_are_named(here, main, capsys, spec):
+    assert main(EDIT) == 0
+    kept = pixels("out.png")
+    assert capsys.readouterr().out == ""
+    assert main([*EDIT, "--others", "expected"]) == 0
+    assert not np.array_equal(pixels("out.png"), kept)
+    out, err = capsys.readouterr()
+    assert err == ""
+    # Everybody who smiles and is not male in these few faces is known by more than that.
+    before, after = spec.vector(on=["Male"], off=["Smiling"]), spec.vector(on=["Smiling"], off=["Male"])
+    moves = spec.expected(after - before, spec.touched(["Smiling"], ["Male"]))
+    rest = [name for name in spec.attributes if name not in ("Smiling", "Male")]
+    furthest = max(rest, key=lambda name: abs(moves[spec.position(name)]))
+    assert out.startswith(f"moved along: {furthest} {moves[spec.position(furthest)]:+.1f}, ")
+    assert out.endswith(" (standard deviations)\n")
+    assert out.count("\n") == 1
+    assert main([*EDIT, "--others", "expected", "--strength", "0"]) == 0
+    assert capsys.readouterr().out == "moved along: no other attribute\n"
 
 
 def test_a_picture_that_is_the_face_already_is_edited_as_a_whole(here, main, data, spec):
@@ -126,8 +151,14 @@ def test_the_smallest_pictures_can_be_edited(size, here, main):
 EDIT_ERRORS = {
     "an unknown attribute": (["--set", "Smilng"], "cannot change 'Smilng': did you mean Smiling"),
     "set and unset": (["--unset", " SMILING"], "Smiling is in --set and in --unset"),
-    "too strong": (["--strength", "2.1"], "--strength must be from 0 to 2, got 2.1"),
-    "not a number": (["--strength", "nan"], "--strength must be from 0 to 2, got nan"),
+    "too strong": (["--strength", "4.1"], "--strength must be from 0 to 4, got 4.1"),
+    "not a number": (["--strength", "nan"], "--strength must be from 0 to 4, got nan"),
+    "a word for a strength": (["--strength", "strong"], "--strength: invalid float value: 'strong'"),
+    "unknown others": (["--others", "mean"], "--others: invalid choice: 'mean' (choose from 'kept', 'expected')"),
+    "no statistics": (
+        ["--checkpoint", "old.ckpt", "--others", "expected"],
+        "old.ckpt is of an older version and has no",
+    ),
     "a face too many": (["--face", "3"], "--face 3: there are 2 faces in two.png, the largest is 1"),
     "no first face": (["--face", "0"], "--face must be at least 1"),
     "a face of none": (["--face", "1", "--align", "none"], "--face is of the faces that are found"),
@@ -147,6 +178,7 @@ EDIT_ERRORS = {
 @pytest.fixture
 def checkpoints(here, data, spec):
     checkpoint_of(made(data.spec), here / "drawn.ckpt")
+    checkpoint_of(made(old(spec)), here / "old.ckpt")
     checkpoint_of(made(spec, CGAN, noise_dim=3), here / "cgan.ckpt")
     checkpoint_of(made(spec, VLAE, latent_dims=(1, 0, 3)), here / "ladder.ckpt")
     checkpoint_of(made(spec, VAE, latent_dim=3, labels=["Male"]), here / "vae.ckpt")
@@ -196,18 +228,36 @@ def test_faces_are_drawn_in_a_grid_that_the_seed_determines(here, main, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_face_is_drawn_from_average_attributes_but_for_those_that_are_named(here, main, spec):
+def test_a_face_is_drawn_from_the_named_attributes_and_what_goes_with_them(here, main, spec, capsys):
     method = made(spec)
     noise = torch.randn(1, method.noise_dim, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
-        expected = method.generate(spec.vector(on=["Male"], off=["Smiling"])[None], noise)
-    assert main([*GENERATE, "-n", "1", "--seed", "3"]) == 0
-    assert np.abs(pixels("out.png") - expected[0].permute(1, 2, 0).numpy() * 255).max() <= 0.51
+        vectors = {others: spec.vector(["Male"], ["Smiling"], others)[None] for others in ("expected", "mean")}
+        expected = {others: method.generate(vector, noise) for others, vector in vectors.items()}
+    one = [*GENERATE, "-n", "1", "--seed", "3"]
+    for words, others in (([], "expected"), (["--others", "expected"], "expected"), (["--others", "mean"], "mean")):
+        assert main([*one, *words]) == 0
+        assert np.abs(pixels("out.png") - expected[others][0].permute(1, 2, 0).numpy() * 255).max() <= 0.51
+    assert (expected["expected"] - expected["mean"]).abs().max() > 0.01
+    # Checkpoints of older versions have no statistics: the line says so once.
+    checkpoint_of(made(old(spec)), here / "old.ckpt")
+    assert capsys.readouterr() == ("", "")
+    assert main([*one, "--checkpoint", "old.ckpt"]) == 0
+    assert np.abs(pixels("out.png") - expected["mean"][0].permute(1, 2, 0).numpy() * 255).max() <= 0.51
+    line = "old.ckpt is of an older version and has no covariance of the attributes: those that are not named are at their mean\n"
+    assert capsys.readouterr() == ("", line)
+    assert main([*one, "--checkpoint", "old.ckpt", "--others", "mean"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 GENERATE_ERRORS = {
     "an unknown attribute": (["--set", "Mal"], "this CMMA cannot draw 'Mal': did you mean Male"),
     "set and unset": (["--set", "Smiling"], "Smiling is in --set and in --unset"),
+    "unknown others": (["--others", "kept"], "--others: invalid choice: 'kept' (choose from 'expected', 'mean')"),
+    "no statistics": (
+        ["--checkpoint", "old.ckpt", "--others", "expected"],
+        "old.ckpt is of an older version and has no",
+    ),
     "no face": (["-n", "0"], "--count must be from 1 to 1,024, got 0"),
     "a wrong seed": (["--seed", "-1"], "--seed must be from 0"),
     "what draws nothing": (["--checkpoint", "vae.ckpt", "--unset", "Male"], "VAE draws no faces from attributes"),

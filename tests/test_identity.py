@@ -22,7 +22,7 @@ from lit_faces.metrics.verification import (
 class Forgetful(Painter):
     """Blurs who a face is towards one person, the more the darker the first pixel; loses it in reconstructions."""
 
-    def edit(self, images, attributes, target):
+    def edit(self, images, attributes, target, strength=1.0):
         edited = super().edit(images, attributes, target)
         edited[:, 0] = stranger(images[:, 0])
         return edited
@@ -43,7 +43,7 @@ class OneFace(Painter):
         super().__init__()
         self.face = face
 
-    def edit(self, images, attributes, target):
+    def edit(self, images, attributes, target, strength=1.0):
         return self.face.expand_as(images)
 
 
@@ -81,14 +81,15 @@ def test_shares_are_those_of_a_loop_over_the_faces(batch_size):
         one = found[f"identity_accuracy/{name}"]
         assert one.value == pytest.approx(float(right.mean()))
         assert one.stderr == pytest.approx(float(right.std()) / math.sqrt(len(part)))
-        assert one.settings == {"threshold": pytest.approx(threshold, abs=1e-6), "validation_pairs": 7 * 6 * 2}
+        settings = {"threshold": pytest.approx(threshold, abs=1e-6), "validation_pairs": 7 * 6 * 2}
+        assert one.settings == {**settings, "strength": 1.0}
         means["identity_kept"].append(sum(hits) / len(part))
         means["identity_accuracy"].append(float(right.mean()))
         rows_of[name] = (part.index, torch.tensor(hits).double())
     for kind, parts in means.items():
         assert found[kind].value == pytest.approx(sum(parts) / 4)
         assert 0 < found[kind].value < 1
-        assert found[kind].settings == found["identity_accuracy/A"].settings | {"mean_over": "edits"}
+        assert found[kind].settings == {**settings, "mean_over": "edits"}
     for name, (rows, hits) in rows_of.items():
         index, values = callback.evaluation.per_image[f"identity_kept/{name}"]
         assert torch.equal(index, rows)
@@ -164,7 +165,7 @@ def checkpoint_of(method, path):
 class Same(Painter):
     """Leaves faces as they are."""
 
-    def edit(self, images, attributes, target):
+    def edit(self, images, attributes, target, strength=1.0):
         return images
 
 

@@ -108,7 +108,7 @@ def test_fewer_pairs_edit_fewer_faces():
     edited = []
 
     class Counting(CannotSwitch):
-        def edit(self, images, attributes, target):
+        def edit(self, images, attributes, target, strength=1.0):
             edited.append(len(images))
             return super().edit(images, attributes, target)
 

@@ -36,7 +36,7 @@ class Painter:
     def reconstruct(self, images: Tensor, attributes: Tensor) -> Tensor:
         return torch.full_like(images, 0.5)
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor) -> Tensor:
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: float = 1.0) -> Tensor:
         on = self.spec.binary(target)[:, self.spec.position(self.labels[0])].float()
         return torch.zeros_like(images) + (0.5 + self.strength * (2 * on - 1))[:, None, None, None]
 

@@ -1,17 +1,18 @@
 """Changes of attributes, and which of them a data set is about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 
 import torch
 from torch import Tensor
 
 from lit_faces.callbacks.measurement import Measurement
-from lit_faces.data.batch import DataSpec
+from lit_faces.data.batch import DataSpec, Others
+from lit_faces.data.strength import check_strength
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
-from lit_faces.methods.capabilities import Labelled
+from lit_faces.methods.capabilities import Edits, Labelled
 from lit_faces.metrics.per_image import clustered_error
 
 # What a face is called that has none of several exclusive labels; data sets may have it as an attribute.
@@ -22,11 +23,20 @@ NEUTRAL = "Neutral"
 class Edit:
     """A change of attributes: these are set, those are reset; the first named one is what the classifier judges.
 
-    An edit that sets nothing and resets several attributes of exclusive data is judged on all of them.
+    What is set resets the others of its group that are not named. All other attributes are `kept`, or go along as is
+    `expected` of a face so changed. `strength`, from 0 to 4, is how far it goes; without one it goes as far as is chosen for
+    it, or 1. An edit that sets nothing and resets several attributes of exclusive data is judged on all of them. Raises
+    UserError for a strength that is not from 0 to 4.
     """
 
     set: tuple[str, ...] = ()
     reset: tuple[str, ...] = ()
+    others: Others = "kept"
+    strength: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.strength is not None:
+            check_strength(f"the strength of an edit of {', '.join((*self.set, *self.reset))}", self.strength)
 
     def target(self, spec: DataSpec) -> tuple[int, bool]:
         """Column of the judged attribute and its wanted value. Raises UserError if the edit is empty."""
@@ -40,8 +50,7 @@ class Edit:
 
     def tied(self, spec: DataSpec) -> tuple[int, ...]:
         """Columns of all attributes that it touches, of those that go with them, and of those that follow from them."""
-        touched = (*self.set, *self.reset)
-        following = (other for name in touched for other in spec.follows.get(name, ()))
+        following = (other for name in (*self.set, *self.reset) for other in spec.follows.get(name, ()))
         return tuple(dict.fromkeys((*self.touched(spec), *map(spec.position, following))))
 
     def touched(self, spec: DataSpec) -> tuple[int, ...]:
@@ -51,9 +60,41 @@ class Edit:
     def apply(self, attributes: Tensor, spec: DataSpec) -> Tensor:
         """Standardised attributes (B, A) with the edit made: 95th percentile of train for set, 5th for reset.
 
-        What is set resets the others of its group that the edit does not name.
+        Raises UserError if the others are to be as expected and the data's description has no covariance.
         """
-        return spec.changed(attributes, self.set, self.reset)
+        changed = spec.changed(attributes, self.set, self.reset)
+        if self.others == "kept":
+            return changed
+        return attributes + spec.expected(changed - attributes, self.touched(spec))
+
+    def with_strength(self, strength: float) -> "Edit":
+        """The edit, as strong as that unless it has a strength of its own."""
+        return replace(self, strength=strength) if self.strength is None else self
+
+    def made(self, method: Edits, images: Tensor, attributes: Tensor, spec: DataSpec) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] with attributes (B, A), edited as strongly as the edit says."""
+        strength = 1.0 if self.strength is None else self.strength
+        return method.edit(images, attributes, self.apply(attributes, spec), strength)
+
+    def others_target(self, probabilities: Tensor, attributes: Tensor, spec: DataSpec) -> Tensor:
+        """Probabilities (B, A) of all attributes that a classifier should find if it finds these in the unedited faces.
+
+        The same, or, where the others go along, moved by the expected change of the attributes (B, A), with 1 for the whole
+        way from the value for "reset" to that for "set". The strength is no part of it: it makes up for faint edits.
+        """
+        if self.others == "kept":
+            return probabilities
+        moved = self.apply(attributes, spec) - attributes
+        ways = [spec.standard_value(name, True) - spec.standard_value(name, False) for name in spec.attributes]
+        # An attribute that never varies has no way to go.
+        return (probabilities + moved / moved.new_tensor([way or torch.inf for way in ways])).clamp(0, 1)
+
+    @property
+    def single(self) -> tuple[str, bool] | None:
+        """The one attribute that it gives or takes away, and which of both; None if it is not one."""
+        if len(self.set) == 1:
+            return self.set[0], True
+        return (self.reset[0], False) if not self.set and len(self.reset) == 1 else None
 
     def lacking(self, attributes: Tensor, spec: DataSpec) -> Tensor:
         """Which faces (B,) lack what it gives, by their standardised attributes (B, A)."""

@@ -8,9 +8,10 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
-from lit_faces.callbacks.attribute_edits import edits_of
+from lit_faces.callbacks.attribute_edits import edits_of, pictures_of
 from lit_faces.callbacks.edits import Edit, mean_over_edits
 from lit_faces.callbacks.measurement import SHARE, Evaluation, Evaluator, Measurement, mean_over_images
+from lit_faces.callbacks.strengths import SamePerson
 from lit_faces.callbacks.verification import compared, embedded
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
@@ -54,15 +55,7 @@ class IdentityKept(Evaluator):
         self._edits = edits_of(trainer, method) if self.embedding_path and isinstance(method, Edits) else {}
         if not self._edits:
             return False
-        self._embedding = embedding = self._load(method)
-        photographs = compared(embedded(trainer, embedding, "validation", method.device))
-        if photographs is None:
-            raise UserError(
-                f"the validation split of {method.spec.name} needs two pairs of photographs of one person and a second "
-                "person, to choose the threshold on: use more of the data, or leave out --identity.embedding"
-            )
-        threshold = best_threshold(photographs.same, photographs.different)
-        self._threshold, self._settings = threshold, {"threshold": threshold, "validation_pairs": photographs.pairs}
+        embedding = self._prepared(trainer, method)
 
         def empty() -> Embeddings:
             return Embeddings(embedding.embedding_dim).to(method.device)
@@ -70,6 +63,32 @@ class IdentityKept(Evaluator):
         self._photographs, self._edited = empty(), {name: empty() for name in self._edits}
         self._unedited = empty() if isinstance(method, Reconstructs) else None
         return True
+
+    def comparison(self, trainer: Trainer, method: Method) -> SamePerson | None:
+        """Whether the embedding takes two pictures (B, C, H, W) each for one person; None without an embedding."""
+        if not self.embedding_path:
+            return None
+        embed, threshold = self._prepared(trainer, method).embed, self._threshold
+
+        def same(images: Tensor, others: Tensor) -> Tensor:
+            return (embed(images) * embed(others)).sum(1) > threshold
+
+        return same
+
+    def _prepared(self, trainer: Trainer, method: Method) -> Identifies:
+        """The embedding and, beside it, its threshold, the first time in a test."""
+        if self._embedding is None:
+            embedding = self._load(method)
+            photographs = compared(embedded(trainer, embedding, "validation", method.device))
+            if photographs is None:
+                raise UserError(
+                    f"the validation split of {method.spec.name} needs two pairs of photographs of one person and a second "
+                    "person, to choose the threshold on: use more of the data, or leave out --identity.embedding"
+                )
+            self._threshold = best_threshold(photographs.same, photographs.different)
+            self._settings = {"threshold": self._threshold, "validation_pairs": photographs.pairs}
+            self._embedding = embedding
+        return self._embedding
 
     def _load(self, method: Method) -> Identifies:
         """The embedding, or a UserError if it cannot be used for such images."""
@@ -96,18 +115,13 @@ class IdentityKept(Evaluator):
     def update(self, trainer: Trainer, method: Method, batch: Batch) -> None:
         """Embed a batch as it is, reconstructed, and after every edit."""
         assert self._embedding is not None
-        assert isinstance(method, Edits)
-        embed = self._embedding.embed
+        embed, pictures = self._embedding.embed, pictures_of(trainer, method, batch)
         self._photographs.update(batch.row, batch.identity, embed(batch.images))
-        if self._unedited is not None and isinstance(method, Reconstructs):
-            found = method.reconstruct(batch.images, batch.attributes)
-            self._unedited.update(batch.row, batch.identity, embed(found))
+        if self._unedited is not None:
+            self._unedited.update(batch.row, batch.identity, embed(pictures.unedited))
         for name, edit in self._edits.items():
-            lacking = edit.lacking(batch.attributes, method.spec)
-            if lacking.any():
-                faces = Batch(*(column[lacking] for column in batch))
-                edited = method.edit(faces.images, faces.attributes, edit.apply(faces.attributes, method.spec))
-                self._edited[name].update(faces.row, faces.identity, embed(edited))
+            if (lacking := pictures.lacking(edit)).any():
+                self._edited[name].update(batch.row[lacking], batch.identity[lacking], embed(pictures.edited(edit)))
 
     def finish(self, trainer: Trainer, method: Method) -> Evaluation:
         """The shares of every edit and their means, and that of the reconstructions."""
@@ -118,7 +132,8 @@ class IdentityKept(Evaluator):
         for name, metric in self._edited.items():
             edited = metric.compute()
             for kind, values in self._judged(photographs, edited).items():
-                measurements.append(self._mean(f"{kind}/{name}", _UNIT[kind], edited.index, values))
+                mean = self._mean(f"{kind}/{name}", _UNIT[kind], edited.index, values)
+                measurements.append(replace(mean, settings={**mean.settings, "strength": self._edits[name].strength}))
                 parts.setdefault(kind, []).append((edited.index, values))
             per_image[f"identity_kept/{name}"] = parts["identity_kept"][-1]
         for kind, edits in parts.items():

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lit_faces.data.expectation import regression
 from lit_faces.errors import UserError
+
+# What the attributes that nobody named are in a face that is drawn, and what becomes of them in one that is edited.
+Unnamed = Literal["expected", "mean"]
+Others = Literal["kept", "expected"]
 
 
 class Batch(NamedTuple):
@@ -111,9 +115,14 @@ class DataSpec:
                 changed[..., self.position(name)] = self.standard_value(name, value)
         return changed
 
-    def vector(self, on: Sequence[str] = (), off: Sequence[str] = ()) -> Tensor:
-        """Standardised attributes (A,) of the average training face with some attributes set and others reset."""
-        return self.changed(torch.zeros(len(self.attributes)), on, off)
+    def vector(self, on: Sequence[str] = (), off: Sequence[str] = (), others: Unnamed = "mean") -> Tensor:
+        """Standardised attributes (A,) of a training face with some attributes set and others reset.
+
+        What is not named is at its mean, or as it is expected to be, given what is. Raises UserError if it is to be as expected
+        and there is no covariance.
+        """
+        vector = self.changed(torch.zeros(len(self.attributes)), on, off)
+        return vector if others == "mean" else self.expected(vector, self.touched(on, off))
 
     def expected(self, change: Tensor, named: Sequence[int]) -> Tensor:
         """The change (..., A) of all attributes to expect, given that (..., A) of the `named` columns, which stays as it is.
@@ -123,8 +132,8 @@ class DataSpec:
         """
         if not self.covariance:
             raise UserError(
-                f"this checkpoint was trained on {self.name} without the covariance of the attributes, so there are no "
-                "expected ones: say --others mean, or train it again"
+                f"the description of {self.name} has no covariance of the attributes, as an older version wrote it, so what to "
+                "expect of the others is not known: leave out `others: expected`, or train the method again"
             )
         if not len(named):
             return torch.zeros_like(change)

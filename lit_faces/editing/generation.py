@@ -1,10 +1,12 @@
 """Faces drawn from named attributes."""
 
+import sys
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from lit_faces.data.batch import Unnamed
 from lit_faces.editing.changes import find_name
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
@@ -34,17 +36,35 @@ def find_drawable(method: Method, name: str) -> str:
     return find_name(method, name, drawable(method), "draw")
 
 
-@torch.inference_mode()
-def generated(method: Method, on: Sequence[str], off: Sequence[str], count: int, seed: int = 0) -> Tensor:
-    """Images (count, C, H, W) in [0, 1] with the attributes `on` and without those `off`, average in all others.
+def unnamed(method: Method, path: object, asked: Unnamed | None = None) -> Unnamed:
+    """What the attributes are that nobody names: what is `asked`, else as expected given the others.
 
-    The `seed` determines the noise.
-    Errors: UserError for a method that draws no faces from attributes and for an attribute that it does not draw.
+    Of a method whose data were described by an older version they are at their mean, of which a line on stderr says so.
+    Errors: UserError if they are asked to be as expected there; the `path` of the checkpoint is named.
+    """
+    if asked == "mean" or method.spec.covariance:
+        return asked or "expected"
+    why = f"{path} is of an older version and has no covariance of the attributes"
+    if asked is not None:
+        raise UserError(f"--others expected: {why}: say --others mean, or train it again")
+    print(f"{why}: those that are not named are at their mean", file=sys.stderr)
+    return "mean"
+
+
+@torch.inference_mode()
+def generated(
+    method: Method, on: Sequence[str], off: Sequence[str], count: int, seed: int = 0, others: Unnamed = "mean"
+) -> Tensor:
+    """Images (count, C, H, W) in [0, 1] with the attributes `on` and without those `off`.
+
+    All `others` are at their mean, or as is expected of faces that have the named ones. The `seed` determines the noise.
+    Errors: UserError for a method that draws no faces from attributes, for an attribute that it does not draw, and for others
+    as expected where the method's data were described by an older version.
     """
     drawable(method)
     assert isinstance(method, Generates)
     on, off = ([find_drawable(method, name) for name in names] for names in (on, off))
-    attributes = method.spec.vector(on, off).to(method.device).expand(count, -1)
+    attributes = method.spec.vector(on, off, others).to(method.device).expand(count, -1)
     noise = torch.randn(count, method.noise_dim, generator=torch.Generator().manual_seed(seed)).to(method.device)
     pairs = zip(torch.split(attributes, _CHUNK), torch.split(noise, _CHUNK), strict=True)
     return torch.cat([method.generate(some, its_noise) for some, its_noise in pairs])

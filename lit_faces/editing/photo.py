@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from lit_faces.data.batch import Others
 from lit_faces.editing.changes import editable, edited
 from lit_faces.errors import UserError
 from lit_faces.images import to_rgb
@@ -28,15 +29,17 @@ def check_editable(method: Method) -> None:
 
 
 @torch.inference_mode()
-def edit_photograph(method: Method, photograph: Image.Image, part: Box, amounts: Mapping[str, float]) -> Image.Image:
-    """The RGB photograph with a face changed by `amounts`, as `edited` has them; size and colour profile stay.
+def edit_photograph(
+    method: Method, photograph: Image.Image, part: Box, amounts: Mapping[str, float], others: Others = "kept"
+) -> Image.Image:
+    """The RGB photograph with a face changed by `amounts`, `others` as `edited` has them; size and colour profile stay.
 
     `part` of the photograph is what the method takes for a picture like those that it was trained on: the `region`
     around the box of a face, or `middle` where the photograph is itself such a picture.
     Errors: UserError for a method that cannot edit and for an attribute that it cannot change.
     """
     picture = face_of(method, photograph, part)
-    before, after = (_pixels(edited(method, picture, amounts, strength)) for strength in (0.0, 1.0))
+    before, after = (_pixels(edited(method, picture, amounts, strength, others=others)) for strength in (0.0, 1.0))
     return blend(photograph, part, before, after)
 
 

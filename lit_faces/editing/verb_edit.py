@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lit_faces.arguments import Parser
+from lit_faces.data.strength import check_strength
 from lit_faces.editing.arguments import add_attributes, check_output, resolved, save
 from lit_faces.errors import UserError
 
@@ -20,24 +21,42 @@ model was trained on, edited, and the change is put back: the rest of the photog
 like now is inferred by CMMA2; for others it has the opposite of what is asked and is average otherwise. The result has
 the photograph's size and colour profile, and none of its other metadata (EXIF)."""
 
+# Of standard deviations; and how many attributes a line has room for.
+_SEEN, _MOST = 0.1, 8
+
 
 def run(arguments: Sequence[str]) -> None:
     """Edit one face. Raises UserError for what the user can mend."""
     parsed = _parser().parse_args(arguments)
     _check(parsed)
 
-    from lit_faces.editing.changes import find_editable
-    from lit_faces.editing.photo import check_editable, edit_photograph
+    from lit_faces.editing.changes import find_editable, moved_along
+    from lit_faces.editing.photo import check_editable, edit_photograph, face_of
     from lit_faces.methods.base import load_method
     from lit_faces.photographs.reading import open_photograph
 
     photograph = open_photograph(parsed.photograph)
     method = load_method(parsed.checkpoint)
     check_editable(method)
+    if parsed.others == "expected" and not method.spec.covariance:
+        raise UserError(
+            f"--others expected: {parsed.checkpoint} is of an older version and has no covariance of the attributes: say "
+            "--others kept, or train it again"
+        )
     on, off = resolved(parsed.set, parsed.unset, lambda name: find_editable(method, name))
     amounts = dict.fromkeys(on, parsed.strength) | dict.fromkeys(off, -parsed.strength)
     part = _part(parsed, method, photograph)
-    save(edit_photograph(method, photograph, part, amounts), parsed.output)
+    picture = edit_photograph(method, photograph, part, amounts, parsed.others)
+    moved = "" if parsed.others == "kept" else _moved(moved_along(method, face_of(method, photograph, part), amounts))
+    save(picture, parsed.output)
+    if moved:
+        print(moved)
+
+
+def _moved(moves: dict[str, float]) -> str:
+    shown = [f"{name} {move:+.1f}" for name, move in moves.items() if abs(move) >= _SEEN][:_MOST]
+    what = f"{', '.join(shown)} (standard deviations)" if shown else "no other attribute"
+    return f"moved along: {what}"
 
 
 def _part(parsed: argparse.Namespace, method: "Method", photograph: "Image.Image") -> "Box":
@@ -63,8 +82,7 @@ def _part(parsed: argparse.Namespace, method: "Method", photograph: "Image.Image
 def _check(parsed: argparse.Namespace) -> None:
     if not (parsed.set or parsed.unset):
         raise UserError("there is nothing to change: give --set NAME or --unset NAME, Smiling, for instance")
-    if not 0 <= parsed.strength <= 2:
-        raise UserError(f"--strength must be from 0 to 2, got {parsed.strength:g}")
+    check_strength("--strength", parsed.strength)
     if parsed.face is not None and parsed.align == "none":
         raise UserError(
             "--face is of the faces that are found, of which there are none with --align none: leave one out"
@@ -85,7 +103,14 @@ def _parser() -> argparse.ArgumentParser:
         "--strength",
         type=float,
         default=1.0,
-        help="from 0, nothing, over 1, what is asked, to 2, twice as much (default: 1)",
+        help="from 0, nothing, over 1, what is asked, to 4, four times as much (default: 1)",
+    )
+    parser.add_argument(
+        "--others",
+        choices=("kept", "expected"),
+        default="kept",
+        help="expected: the attributes that are not named move along as they do in faces that differ so, and which do is "
+        "printed (default: kept)",
     )
     parser.add_argument(
         "--face", type=int, metavar="N", help="which face, if there are several; 1 is the largest (default)"

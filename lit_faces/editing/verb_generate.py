@@ -10,8 +10,8 @@ from lit_faces.editing.arguments import add_attributes, check_output, resolved, 
 from lit_faces.errors import UserError
 
 _MOST = 1024
-_DESCRIPTION = """Draw faces that have some attributes and do not have others; all that is not named is average. The
-same command makes the same picture."""
+_DESCRIPTION = """Draw faces that have some attributes and do not have others; all that is not named is as expected
+of such faces. The same command makes the same picture."""
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> None:
 
     from torchvision.utils import make_grid
 
-    from lit_faces.editing.generation import find_drawable, generated
+    from lit_faces.editing.generation import find_drawable, generated, unnamed
     from lit_faces.images import to_pil
     from lit_faces.methods.base import load_method
 
@@ -33,7 +33,8 @@ def run(arguments: Sequence[str]) -> None:
     if method.spec.image_shape[1:] == (1, 1):
         raise UserError(f"{parsed.checkpoint} is of {method.spec.name}, which are points: use one of pictures of faces")
     on, off = resolved(parsed.set, parsed.unset, lambda name: find_drawable(method, name))
-    faces = generated(method, on, off, parsed.count, parsed.seed)
+    others = unnamed(method, parsed.checkpoint, parsed.others)
+    faces = generated(method, on, off, parsed.count, parsed.seed, others)
     one = parsed.count == 1
     save(to_pil(faces[0] if one else make_grid(faces.clamp(0, 1), nrow=ceil(sqrt(parsed.count)))), parsed.output)
 
@@ -47,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
         help="checkpoint of a method that draws faces, or the folder of its run",
     )
     add_attributes(parser)
+    parser.add_argument(
+        "--others",
+        choices=("expected", "mean"),
+        help="the attributes that are not named: as expected of faces with those that are (default), or at their mean",
+    )
     parser.add_argument("-n", "--count", type=int, default=16, help="how many faces, in a grid (default: 16)")
     parser.add_argument("--seed", type=int, default=0, help="of what the attributes do not say (default: 0)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="PNG, JPEG or WebP file to write")

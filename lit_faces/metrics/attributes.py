@@ -39,6 +39,10 @@ class AttributeHits(ImageRows):
 
     def update(self, index: Tensor, probabilities: Tensor, reference: Tensor | None = None) -> None:
         """Add a batch: `index` (B,), `probabilities` and `reference` (B, A) in [0, 1]."""
+        self.record(index, self.judge(probabilities, reference))
+
+    def judge(self, probabilities: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Hit and change in others (B, 2) of a batch that is not added; `probabilities` and `reference` (B, A) in [0, 1]."""
         apart = {self.target, *self.tied, *self.among}
         if probabilities.ndim != 2 or min(apart) < 0 or max(apart) >= probabilities.shape[1]:
             raise ValueError(f"probabilities {tuple(probabilities.shape)} do not have all columns of {sorted(apart)}")
@@ -52,7 +56,7 @@ class AttributeHits(ImageRows):
                 raise ValueError(f"reference must be {tuple(probabilities.shape)}, got {tuple(reference.shape)}")
             others = [column for column in range(probabilities.shape[1]) if column not in apart]
             change = (probabilities.to(change) - reference.to(change))[:, others].abs().mean(1)
-        self.record(index, torch.stack((hit.to(change), change), -1))
+        return torch.stack((hit.to(change), change), -1)
 
     def compute(self) -> PerImageValues:
         """Hit and change in others for every image seen on any rank."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from lit_faces.data.strength import STRONGEST
 from lit_faces.editing.demo.cards import cards, line
 from lit_faces.editing.demo.faces import Face, read
 from lit_faces.editing.demo.panel import Panel
@@ -15,7 +16,6 @@ from lit_faces.editing.demo.server import UPLOADS_KEPT
 from lit_faces.editing.demo.walks import Walk
 from lit_faces.errors import UserError
 
-_REACH = 2.0
 _NOTHING = '<div class="cards">Upload a picture of a face to begin.</div>'
 _NO_FACE = "No face was found in the picture: its middle is taken."
 _TERMS = (
@@ -178,7 +178,7 @@ def _sliders(panel: Panel) -> tuple[list[gr.Group], list[gr.Slider], list[list[g
         only = [title for title in panel.models if panel.has(title, name)]
         info = f"{' and '.join(only)} only" if len(only) < len(panel.models) else None
         with gr.Group(visible=name in panel.first) as group:
-            amounts.append(_slider(-_REACH, _REACH, 0, name, info))
+            amounts.append(_slider(-STRONGEST, STRONGEST, 0, name, info))
             for title, of, walk in panel.walks:
                 if of == name:
                     walks[title, of] = _walk(f"{title} style" if several else "Style", walk)

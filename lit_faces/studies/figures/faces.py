@@ -11,6 +11,7 @@ from torch import Tensor
 from lit_faces.callbacks.attribute_edits import Edit
 from lit_faces.data.base import FaceDataModule, to_unit_range
 from lit_faces.data.batch import Batch, DataSpec
+from lit_faces.editing.generation import unnamed
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Classifies, Edits, Generates, Infers, Reconstructs
 from lit_faces.studies.figures.context import Context
@@ -20,7 +21,40 @@ FACES = 7
 
 
 def _edits(described: dict[str, Any]) -> dict[str, Edit]:
-    return {name: Edit(tuple(e.get("set", ())), tuple(e.get("reset", ()))) for name, e in described.items()}
+    keys = ("others", "strength")
+    return {
+        name: Edit(tuple(e.get("set", ())), tuple(e.get("reset", ())), **{key: e[key] for key in keys if key in e})
+        for name, e in described.items()
+    }
+
+
+def strength_of(context: Context, run: str, edit: str) -> float:
+    """How strong an edit of the study was chosen to be for a run; 1 if it was not measured."""
+    row = context.results.row(run, f"edit_accuracy/{edit}")
+    return 1.0 if row is None else float(row.settings.get("strength", 1.0))
+
+
+def _as_chosen(edits: Mapping[str, Edit], run: str, context: Context) -> dict[str, Edit]:
+    """Edits as strong as those of the study that change the same were chosen to be for a run."""
+    chosen = {
+        (edit.set, edit.reset, edit.others): strength_of(context, run, name)
+        for name, edit in _edits(context.study.edits).items()
+    }
+    return {
+        name: edit.with_strength(chosen.get((edit.set, edit.reset, edit.others), 1.0)) for name, edit in edits.items()
+    }
+
+
+def stronger(label: str, strength: float | None) -> str:
+    """What an edit is called in a figure, with its strength if that is not 1."""
+    return label if strength in (None, 1.0) else f"{label} \u00d7{strength:g}"
+
+
+def _together(first: Edit, then: Edit, spec: DataSpec) -> Edit:
+    """Both edits in one; where they change the same, as the second has it."""
+    taken = then.touched(spec)
+    on, off = ([name for name in names if spec.position(name) not in taken] for names in (first.set, first.reset))
+    return Edit((*on, *then.set), (*off, *then.reset))
 
 
 def _known(edit: Edit, spec: DataSpec) -> bool:
@@ -38,7 +72,7 @@ def _judged(judge: Method | None, edit: Edit, images: Tensor) -> list[float | st
 
 
 def draw_generated(described: dict[str, Any], context: Context) -> list[Path]:
-    """Faces from attributes at zero noise (CMMA's Figure 4): row by column attributes, all others at their mean."""
+    """Faces from attributes at zero noise (CMMA's Figure 4): row by column attributes, all others as expected with these."""
     drawn = [_generated(described, name, method, context) for name, method in context.methods.items()]
     return [path for path in drawn if path is not None]
 
@@ -49,10 +83,12 @@ def _generated(described: dict[str, Any], name: str, method: Method, context: Co
     columns = {n: e for n, e in _edits(described["columns"]).items() if _known(e, spec)}
     if rows is None or not isinstance(method, Generates):
         return None
+    others = unnamed(method, name)
     drawn: dict[str, Tensor] = {}
     table: list[list[Any]] = []
     for row, base in rows.items():
-        attributes = torch.cat([e.apply(base.apply(spec.vector()[None], spec), spec) for e in columns.values()])
+        named = [_together(base, edit, spec) for edit in columns.values()]
+        attributes = torch.stack([spec.vector(edit.set, edit.reset, others) for edit in named])
         images = method.generate(attributes, torch.zeros(len(attributes), method.noise_dim))
         drawn[row] = images
         for (column, edit), image in zip(columns.items(), images, strict=True):
@@ -121,6 +157,7 @@ def _edited(
     edits = {label: edit for label, edit in edits.items() if _known(edit, method.spec)}
     if not isinstance(method, Edits) or not edits:
         return None
+    edits = _as_chosen(edits, name, context)
     judge, batch = context.judge(name), faces_lacking(context.data(name), list(edits.values()), FACES * panels)
     if not len(batch.images):
         return None
@@ -128,9 +165,10 @@ def _edited(
     drawn = {"face": batch.images, "no change": method.edit(batch.images, attributes, attributes)}
     table = []
     for label, edit in edits.items():
-        drawn[label] = method.edit(batch.images, attributes, edit.apply(attributes, method.spec))
-        for kind, images in (("before", drawn["no change"]), ("after", drawn[label])):
-            table += [[label, int(r), kind, p] for r, p in zip(batch.row, _judged(judge, edit, images), strict=True)]
+        edited = drawn[stronger(label, edit.strength)] = edit.made(method, batch.images, attributes, method.spec)
+        for kind, images in (("before", drawn["no change"]), ("after", edited)):
+            judged = zip(batch.row, _judged(judge, edit, images), strict=True)
+            table += [[label, edit.strength, int(row), kind, p] for row, p in judged]
     path = context.folder / f"{stem}_{name}.png"
     letters = [""] if panels == 1 else [f"({letter}) " for letter in ascii_lowercase[:panels]]
     rows = {
@@ -140,7 +178,7 @@ def _edited(
         if len(part := images[FACES * number : FACES * (number + 1)])
     }
     grid(path, rows, title=f"{name}: {title}")
-    write_table(path.with_suffix(".csv"), ["edit", "test row", "state", "judge"], table)
+    write_table(path.with_suffix(".csv"), ["edit", "strength", "test row", "state", "judge"], table)
     return path
 
 
@@ -155,15 +193,14 @@ def draw_removed(edit_name: str, context: Context) -> list[Path]:
         return []
     drawn, table = {"face": batch.images}, []
     for name, method in editors.items():
-        drawn[name] = method.edit(
-            batch.images, batch.attributes, edit.apply(batch.attributes, context.methods[name].spec)
-        )
-        table += [
-            [name, int(r), p] for r, p in zip(batch.row, _judged(context.judge(name), edit, drawn[name]), strict=True)
-        ]
+        own = edit.with_strength(strength_of(context, name, edit_name))
+        edited = own.made(method, batch.images, batch.attributes, context.methods[name].spec)
+        drawn[stronger(name, own.strength)] = edited
+        judged = zip(batch.row, _judged(context.judge(name), edit, edited), strict=True)
+        table += [[name, own.strength, int(row), p] for row, p in judged]
     path = context.folder / "remove_spectacles.png"
     grid(path, drawn, title="spectacles removed from held-out faces")
-    write_table(path.with_suffix(".csv"), ["method", "test row", "judge"], table)
+    write_table(path.with_suffix(".csv"), ["method", "strength", "test row", "judge"], table)
     return [path]
 
 

@@ -13,7 +13,7 @@ from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.methods.capabilities import Edits, Labelled, Reconstructs
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import save, shrink, write_table
-from lit_faces.studies.figures.faces import faces_lacking
+from lit_faces.studies.figures.faces import faces_lacking, strength_of, stronger
 from lit_faces.studies.figures.panels import mosaic, seen, words
 
 FACES = 8
@@ -62,7 +62,10 @@ def _figure(name: str, runs: list[str], context: Context) -> list[Path]:
 
 def _picture(path: Path, label: str, switchers: dict[str, Switcher], batch: Batch, context: Context) -> Path:
     blocks = [_Block("", {"original": batch.images})]
-    blocks += [_Block(run, _decoded(method, label, batch)) for run, method in switchers.items()]
+    blocks += [
+        _Block(run, _decoded(method, label, strength_of(context, run, f"No {label}"), batch))
+        for run, method in switchers.items()
+    ]
     _draw(path, blocks)
     table: list[list[Any]] = []
     judge = context.judge(next(iter(switchers)))
@@ -74,11 +77,14 @@ def _picture(path: Path, label: str, switchers: dict[str, Switcher], batch: Batc
     return path
 
 
-def _decoded(method: Switcher, label: str, batch: Batch) -> dict[str, Tensor]:
-    rows = {"reconstruction": method.reconstruct(batch.images, batch.attributes)}
-    for what, edit in ((words(label), Edit(set=(label,))), (f"not {words(label)}", Edit(reset=(label,)))):
-        rows[what] = method.edit(batch.images, batch.attributes, edit.apply(batch.attributes, method.spec))
-    return rows
+def _decoded(method: Switcher, label: str, off: float, batch: Batch) -> dict[str, Tensor]:
+    """The faces, which have the label, decoded as they are, with the label, and without it, as strongly as `off` says."""
+    edits = {
+        words(label): Edit(set=(label,)),
+        stronger(f"not {words(label)}", off): Edit(reset=(label,), strength=off),
+    }
+    made = {what: edit.made(method, batch.images, batch.attributes, method.spec) for what, edit in edits.items()}
+    return {"reconstruction": method.reconstruct(batch.images, batch.attributes), **made}
 
 
 def _draw(path: Path, blocks: list[_Block]) -> None:

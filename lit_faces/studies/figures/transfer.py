@@ -11,6 +11,7 @@ from lit_faces.data.base import FaceDataModule
 from lit_faces.data.batch import Batch
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import grid, shrink, write_table
+from lit_faces.studies.figures.faces import strength_of
 from lit_faces.studies.figures.panels import (
     Styled,
     batch_of,
@@ -146,7 +147,8 @@ def draw_expressions(names: list[str], context: Context) -> list[Path]:
     for name, method in methods.items():
         rows["reconstruction"].append(method.reconstruct(batch.images, batch.attributes))
         for label, edit in edits.items():
-            images = method.edit(batch.images, batch.attributes, edit.apply(batch.attributes, method.spec))
+            own = edit.with_strength(strength_of(context, name, label))
+            images = own.made(method, batch.images, batch.attributes, method.spec)
             rows[words(label)].append(images)
             table += [[name, int(r), label, p] for r, p in zip(batch.row, seen(judge, label, images), strict=True)]
     pictures = {row: torch.stack(parts, 1).flatten(0, 1) for row, parts in rows.items()}
