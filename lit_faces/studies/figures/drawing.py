@@ -55,7 +55,7 @@ class Frame:
 
 
 def grid(path: Path, rows: dict[str, Tensor], columns: Sequence[str] = (), title: str = "") -> None:
-    """Draw labelled rows of images (N, 1, H, W) or (N, 3, H, W) in [0, 1], enlarged to twice their size or more if there is room."""
+    """Draw labelled rows of images (N, 1, H, W) or (N, 3, H, W) in [0, 1], enlarged if there is room."""
     count = max(len(images) for images in rows.values())
     height, width = next(iter(rows.values())).shape[-2:]
     scale = max(1, min(_WIDEST // (count * width), -(-100 // width)))
@@ -94,7 +94,7 @@ def sheet(
         for number, (line, colour, font) in enumerate(reversed(head), 1):
             draw.text((middle, top - 4 - _LINE * number), line, colour, font, anchor="ma")
     for row, (label, pictures) in enumerate(rows.items()):
-        across, down = frame.corner(row, 0)
+        down = frame.corner(row, 0)[1]
         draw.text((left - 8, down + tile[1] // 2), label, _BLACK, plain, anchor="rm")
         for column, one in enumerate(pictures):
             picture.paste(one, (frame.corner(row, column)[0], down))
@@ -120,7 +120,7 @@ def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def save_picture(picture: Image.Image, path: Path, limit: int = LIMIT) -> None:
-    """Write a picture as PNG, whole or not at all, with as many of 256 colours as keep it below `limit` bytes if it exceeds them."""
+    """Write a picture as PNG, whole or not at all; of more than `limit` bytes with as many of 256 colours as keep it below."""
     for colours in (None, 256, 128, 64, 32):
         few = picture if colours is None else _with_colours(picture, colours)
         data = BytesIO()
