@@ -79,6 +79,7 @@ def how_lines(tables: Sequence[Cells]) -> list[str]:
 def for_readers(table: Cells) -> Cells:
     """A table with short headings and what they mean in its legend, without the columns that say the same in every row."""
     legend: dict[str, str] = {}
+    same: dict[str, str] = {}
     table = _turned(table) if table.name == "measured" else _of_edits(table, legend)
     left = [column for column, name in enumerate(table.header) if name != _HOW]
     for column in left[1:]:
@@ -86,14 +87,14 @@ def for_readers(table: Cells) -> Cells:
         name = table.header[column]
         if name in _SAME and len(values) == 1:
             left.remove(column)
-            legend[_SAME[name]] = values.pop()
+            same[_SAME[name]] = values.pop()
     header = [_heading(table.header[column], legend) for column in left]
     rows = [[row[column] for column in left] for row in table.rows]
     for words, (mark, sign, meaning) in _MARKS.items():
         if any(words in cell for row in rows for cell in row):
             legend[sign] = meaning
         rows = [[cell.replace(words, mark) for cell in row] for row in rows]
-    return replace(table, header=header, rows=rows, legend=legend)
+    return replace(table, header=header, rows=rows, legend=legend | same)
 
 
 def _heading(name: str, legend: dict[str, str]) -> str:
@@ -101,9 +102,10 @@ def _heading(name: str, legend: dict[str, str]) -> str:
     of, colon, rest = name.rpartition(": ")
     if name not in HEADINGS and colon and rest in HEADINGS:
         short, meaning = HEADINGS[rest]
-        legend.setdefault(short, meaning)
         # A column of ours has the table's own name for it, and the paper's stands next to it.
-        return of if short == "ours" else short
+        ours = short == "ours"
+        legend.setdefault("columns" if ours else short, meaning if ours else f"{meaning} of the column before it")
+        return of if ours else short
     start, bracket, rest = (name, "", "") if name in HEADINGS else name.partition(" (")
     if start not in HEADINGS:
         return name
@@ -140,7 +142,10 @@ def _of_edits(table: Cells, legend: dict[str, str]) -> Cells:
 
 @dataclass(frozen=True)
 class VerdictLine:
-    """A claim as a reader sees it first: the verdict, the claim and the evidence in short, then all of it and the test."""
+    """A claim as a reader sees it first: the verdict, the claim and the evidence in short, then all of it and the test.
+
+    Of a claim that was not tested, the evidence is the reason and there is no test.
+    """
 
     verdict: str
     claim: str
@@ -154,14 +159,15 @@ def verdict_lines(judgements: Sequence[Judgement]) -> list[VerdictLine]:
     lines = []
     for judgement in judgements:
         parts = [f"{e['of']}: {_interval(e)}" for e in judgement.evidence]
-        lines.append(VerdictLine(judgement.verdict, judgement.claim, _short(judgement), parts, judgement.test))
+        # What was not tested has its reason in place of evidence.
+        tested = judgement.verdict != "not tested"
+        evidence, test = (_short(judgement), judgement.test) if tested else (judgement.test, "")
+        lines.append(VerdictLine(judgement.verdict, judgement.claim, evidence, parts, test))
     return lines
 
 
 def _short(judgement: Judgement) -> str:
     """The evidence of a claim in one piece, however many comparisons it has."""
-    if not judgement.evidence:
-        return ""
     first, *others = judgement.evidence
     if not others:
         return f"{first['of']}: {_interval(first)}"
@@ -192,8 +198,7 @@ def claims_table(study: Study, results: Results, judgements: list[Judgement]) ->
     note = judges_note(study, results, [run for claim in by_judge for run in claim.runs()], JUDGED)
     letters = {test: letter for letter, test in lettered_tests(judgements).items()}
     rows = [
-        [line.verdict, line.claim, line.evidence or "-", letters.get(line.test, "-")]
-        for line in verdict_lines(judgements)
+        [line.verdict, line.claim, line.evidence, letters.get(line.test, "-")] for line in verdict_lines(judgements)
     ]
     header = ["verdict", "claim", "mean [95 % interval]", "test"]
     return Cells("claims", "The paper's claims", header, rows, note)

@@ -13,12 +13,11 @@ from lit_faces.callbacks.arithmetic import MOST, asked_of, operands
 from lit_faces.callbacks.edits import Edit, labels_of, settle_edits
 from lit_faces.data.batch import DataSpec
 from lit_faces.images import to_pil
-from lit_faces.methods.base import Method
-from lit_faces.methods.capabilities import Classifies, Edits, Layered, Reconstructs
+from lit_faces.methods.capabilities import Edits, Layered, Reconstructs
 from lit_faces.studies.figures.arithmetic import ALIKE
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import Frame, save_picture, sheet, write_table
-from lit_faces.studies.figures.panels import batch_of
+from lit_faces.studies.figures.panels import batch_of, seen
 from lit_faces.studies.judges import is_blind
 
 COLUMNS = 10
@@ -65,11 +64,11 @@ class Strip:
 
 @dataclass(frozen=True)
 class _Shown:
-    """A column with its images (C, H, W), what the classifier sees in each (None without one), and their test rows."""
+    """A column with its images (C, H, W), what the classifier sees in each, and their test rows."""
 
     column: Column
     images: list[Tensor]
-    seen: list[float | None]
+    seen: list[float | str]
     rows: list[int]
 
 
@@ -101,9 +100,9 @@ def draw_strip(context: Context) -> Strip | None:
     path = context.folder / "strip.png"
     save_picture(picture, path)
     table = [
-        [one.column.name, one.column.run, one.column.strength, row, label, "" if seen is None else round(seen, 4)]
+        [one.column.name, one.column.run, one.column.strength, row, label, probability]
         for one in shown
-        for label, row, seen in zip(labels, one.rows, one.seen, strict=True)
+        for label, row, probability in zip(labels, one.rows, one.seen, strict=True)
     ]
     write_table(path.with_suffix(".csv"), ["edit", "run", "strength", "test row", "picture", "classifier"], table)
     return Strip(path, frame, labels, columns, caption)
@@ -192,8 +191,8 @@ def _one_edit(context: Context, candidate: _Candidate, used: set[tuple[str, int]
     edited = method.edit(batch.images, batch.attributes, target, candidate.column.strength)
     images = torch.cat([batch.images, _unchanged(method, batch.images, batch.attributes), edited])
     column, on = edit.target(method.spec)
-    seen = _seen(context.judge(run), method.spec.attributes[column], on, images)
-    return _Shown(candidate.column, [*images], seen, [int(batch.row)] * len(images))
+    found = _seen(context.judge(run), method.spec.attributes[column], on, images)
+    return _Shown(candidate.column, [*images], found, [int(batch.row)] * len(images))
 
 
 def _unchanged(method: Edits, images: Tensor, attributes: Tensor) -> Tensor:
@@ -202,12 +201,9 @@ def _unchanged(method: Edits, images: Tensor, attributes: Tensor) -> Tensor:
     return method.edit(images, attributes, attributes)
 
 
-def _seen(judge: Method | None, attribute: str, on: bool, images: Tensor) -> list[float | None]:
-    """Probability that the classifier gives an attribute's wanted value, an image."""
-    if not isinstance(judge, Classifies):
-        return [None] * len(images)
-    found = judge.probabilities(images)[:, judge.spec.position(attribute)]
-    return [float(p if on else 1 - p) for p in found]
+def _seen(judge: object, attribute: str, on: bool, images: Tensor) -> list[float | str]:
+    """Probability that the classifier gives an attribute's wanted value, an image; empty without a classifier."""
+    return [p if on or isinstance(p, str) else round(1 - p, 4) for p in seen(judge, attribute, images)]
 
 
 def _added(context: Context) -> tuple[list[_Shown], tuple[str, ...], str]:
@@ -215,9 +211,8 @@ def _added(context: Context) -> tuple[list[_Shown], tuple[str, ...], str]:
     made = {run.name: None for run in context.runs if not run.is_judge}
     order = dict.fromkeys((*context.study.figures.get("arithmetic", ()), *context.study.runs))
     for run in (name for name in order if name in made):
-        method: object = context.method(run)
-        spec = context.method(run).spec
-        if isinstance(method, Layered) and not spec.exclusive and spec.image_shape[1:] != (1, 1):
+        method, spec = _ladder(context.method(run)), context.method(run).spec
+        if method is not None and not spec.exclusive and spec.image_shape[1:] != (1, 1):
             shown = [one for one in _sums(context, run, method, spec) if one is not None]
             if shown:
                 caption = (
@@ -227,6 +222,10 @@ def _added(context: Context) -> tuple[list[_Shown], tuple[str, ...], str]:
                 )
                 return shown, ("a", "- b", "+ c", "a - b + c"), caption
     return [], (), ""
+
+
+def _ladder(method: object) -> Layered | None:
+    return method if isinstance(method, Layered) else None
 
 
 def _sums(context: Context, run: str, method: Layered, spec: DataSpec) -> list[_Shown | None]:
@@ -255,5 +254,5 @@ def _one_sum(context: Context, candidate: _Candidate, method: Layered, spec: Dat
     batch = batch_of(faces[chosen[place % len(chosen)]])
     a, b, c = torch.split(batch.images, 1)
     images = torch.cat([batch.images, arithmetic(method, a, b, c)])
-    seen = _seen(context.judge(candidate.column.run), attribute, True, images)
-    return _Shown(candidate.column, [*images], seen, [*batch.row.tolist(), int(batch.row[0])])
+    found = _seen(context.judge(candidate.column.run), attribute, True, images)
+    return _Shown(candidate.column, [*images], found, [*batch.row.tolist(), int(batch.row[0])])
