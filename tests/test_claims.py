@@ -13,7 +13,7 @@ from lit_faces.studies.claims import Judgement, interval, judge
 from lit_faces.studies.collect import PerImage, Results, Row, _per_image
 from lit_faces.studies.statements import Claim, Order, claim_of
 from lit_faces.studies.study import read_study
-from lit_faces.studies.tables import claims_table, lettered_tests
+from lit_faces.studies.tables import claims_table, count_verdicts, lettered_tests, verdict_lines
 
 
 def per_image(**columns: list[float]) -> PerImage:
@@ -268,14 +268,25 @@ def test_seeds_of_different_images_are_refused(tmp_path: Path) -> None:
 
 def test_each_distinct_test_is_told_with_its_claims() -> None:
     study = read_study("cmma")
+    one = {"of": "a - b", "mean": 1234.5, "low": -0.00123, "high": 1.0}
     judgements = [
-        Judgement("one", "confirmed", "by order", []),
+        Judgement("one", "confirmed", "by order", [one]),
         Judgement("two", "not tested", "nothing was measured", []),
-        Judgement("three", "undecided", "by margin", []),
-        Judgement("four", "refuted", "by order", []),
+        Judgement("three", "undecided", "by margin", [one, {**one, "of": "c", "mean": 2}]),
+        Judgement("four", "refuted", "by order", [one]),
     ]
     assert lettered_tests(judgements) == {"A": "by order", "B": "by margin"}
-    assert [row[-1] for row in claims_table(study, Results([], {}, {}), judgements).rows] == ["A", "-", "B", "A"]
+    rows = claims_table(study, Results([], {}, {}), judgements).rows
+    assert [row[-1] for row in rows] == ["A", "-", "B", "A"]
+    assert [row[:2] for row in rows[:2]] == [["confirmed", "one"], ["not tested", "two"]]
+    assert [row[2] for row in rows[:3]] == [
+        "a - b: 1,230 [-0.00123, 1]",
+        "nothing was measured",
+        "2 to 1,230 in 2 comparisons",
+    ]
+    assert verdict_lines(judgements)[2].parts == ["a - b: 1,230 [-0.00123, 1]", "c: 2 [-0.00123, 1]"]
+    assert count_verdicts(judgements) == "1 confirmed, 1 refuted, 1 undecided, 1 not tested"
+    assert count_verdicts(judgements[:1]) == "1 confirmed"
 
 
 def share(run: str, metric: str, value: float) -> Row:

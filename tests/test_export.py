@@ -270,7 +270,7 @@ def test_the_card_tells_what_was_measured_with_its_n_and_error(checkpoint, tmp_p
     assert "3 epochs, 12 steps, 2.0 hours" in text
     write_record(checkpoint)
     _, text = card_of(checkpoint, tmp_path)
-    assert "| edit accuracy: attribute seen after the edit | 0.8125 | 0.012 | 1,452 | share of faces |" in text
+    assert "| edit accuracy: attribute found after the edit | 0.8125 | 0.012 | 1,452 | share of faces |" in text
     assert "/home/me" not in text
 
 

@@ -12,9 +12,10 @@ from lit_faces.__main__ import main
 from lit_faces.errors import UserError
 from lit_faces.studies.figures import FIGURES
 from lit_faces.studies.publish import publish
+from lit_faces.studies.report import write_report
 from lit_faces.studies.sources import SOURCES, Source, settle
 from lit_faces.studies.statements import METRICS
-from lit_faces.studies.study import read_study
+from lit_faces.studies.study import Options, read_study
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,6 +87,10 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Pat
     return arguments, folder
 
 
+# The sections of a report in their order.
+SECTIONS = ("edits", "verdicts", "tables", "further", "figures", "differences", "made")
+
+
 def test_the_smoke_study_leaves_a_whole_report(reproduced: tuple[list[str], Path]) -> None:
     report = reproduced[1] / "reports/cmma/smoke-synthetic"
     results = json.loads((report / "results.json").read_text())
@@ -113,8 +118,20 @@ def test_the_smoke_study_leaves_a_whole_report(reproduced: tuple[list[str], Path
     assert len(shown) > 10
     figures = ["latent2d_a", "latent2d_b", "edit_senior_cmma2", "edit_missing_cmma2", "generate_gauthier"]
     assert {f"{name}.png" for name in figures} <= set(shown)
-    assert all((report / name).is_file() for name in shown)
+    assert all((report / name).is_file() for name in shown if not name.startswith("#"))
     assert "not comparable" in page
+    # Pictures and verdicts come first, and what explains them is folded behind them.
+    places = [page.index(f'id="{name}"') for name in SECTIONS]
+    assert places == sorted(places)
+    assert page.index("strip.png") < places[1]
+    folded = [re.search(rf'<details><summary>[^<]*</summary>\s*<\w+ id="{name}"', page) for name in SECTIONS]
+    assert [bool(found) for found in folded] == [False, False, False, True, True, True, True]
+    assert [f"#{name}" for name in SECTIONS] == [link for link in shown if link.startswith("#")]
+    assert 'http-equiv="refresh"' not in page
+    text = (report / "report.md").read_text()
+    assert re.search(r"!\[.*\]\((.*)\)", text)[1] == "strip.png"  # type: ignore[index]
+    assert text.index("## Verdicts: ") < text.index("## The paper's tables") < text.index("<summary>Further results")
+    assert text.count("<details>") == text.count("</details>") == 5
     assert "synthetic faces" in re.search("<title>(.*)</title>", page)[1]  # type: ignore[index]
 
 
@@ -144,8 +161,6 @@ def test_a_second_call_trains_nothing_again(
         ("cvae-seed0/per_image.csv", "a,b\n1", "is damaged: remove it and run `lit-faces reproduce` again"),
         ("cvae-seed0/per_image.csv", "row,identity,elbo\n1,2,high\n", "is damaged: remove it and run"),
         ("cvae-seed0/per_image.csv", "", "is damaged: remove it and run"),
-        ("cvae-seed0/per_image.csv", None, "is missing: run `lit-faces reproduce cmma` with the same options first"),
-        ("cvae-seed0/checkpoints/last.ckpt", None, "is missing: run `lit-faces reproduce cmma`"),
         ("cmma-seed0/config.yaml", "{{{", "is damaged: remove it and run `lit-faces reproduce`, or `fit`, again"),
         ("cvae-seed0/config.yaml", "data: 3", "is damaged: remove it and run"),
     ],
@@ -169,6 +184,77 @@ def test_a_broken_run_is_one_line_and_leaves_the_report_as_it_was(
         path.write_bytes(kept)
     assert capsys.readouterr().err.startswith(f"lit-faces: error: {path} {said}")
     assert files_of(folder / "reports") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("cvae-seed0/per_image.csv", "left out: cvae, of which {} is missing"),
+        ("cvae-seed0/checkpoints/last.ckpt", "left out: cvae, of which {} is missing"),
+        ("cvae-seed0/plan.json", "not finished: cvae (after 2 epochs)"),
+        ("judge/plan.json", "not finished: judge"),
+    ],
+)
+def test_a_report_is_made_of_the_runs_that_are_finished(
+    reproduced: tuple[list[str], Path], file: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, folder = reproduced
+    path = folder / "runs/cmma/smoke-synthetic" / file
+    report, name = folder / "reports/cmma/smoke-synthetic", Path(file).parts[0].removesuffix("-seed0")
+    kept = path.read_bytes()
+    path.unlink()
+    try:
+        assert main(["report", *arguments]) == 0
+        results = json.loads((report / "results.json").read_text())
+        page = (report / "index.html").read_text()
+    finally:
+        path.write_bytes(kept)
+        assert main(["report", *arguments]) == 0
+    line = said.format(path)
+    assert line in capsys.readouterr().out
+    assert line in page
+    runs = {row["run"] for row in results["rows"]}
+    assert runs == {*read_study("cmma").runs, "judge", "judge_32", "mean_face", "nearest_face"} - {name}
+    verdicts = {claim["claim"]: claim["verdict"] for claim in results["claims"]}
+    if name == "cvae":
+        assert {verdict for claim, verdict in verdicts.items() if "CVAE's" in claim} == {"not tested"}
+        assert "samples_cvae-seed0.png" in page
+    assert verdicts[
+        "The posterior of a code of two numbers is narrower than its prior (second version, section 4)"
+    ] in (
+        "refuted",
+        "undecided",
+        "confirmed",
+    )
+
+
+def test_a_report_between_two_runs_has_the_first_pictures_and_touches_no_run(
+    reproduced: tuple[list[str], Path],
+) -> None:
+    folder = reproduced[1]
+    study, before = read_study("cmma"), files_of(folder / "runs")
+    options = Options("smoke", "Synthetic", runs=folder / "runs", reports=folder / "interim")
+    path = folder / "runs/cmma/smoke-synthetic/cgan-seed0/plan.json"
+    kept = path.read_text()
+    # As though it were being made again by another plan.
+    path.write_text(kept.replace('"fit",', '"fit", "--more",'))
+    try:
+        said = write_report(study, options, "8 of 9 runs, about 1 minute left")
+    finally:
+        path.write_text(kept)
+    report = folder / "interim/cmma/smoke-synthetic"
+    assert said == f"report: {report / 'index.html'}"
+    page = (report / "index.html").read_text()
+    assert "8 of 9 runs, about 1 minute left" in page
+    assert '<meta http-equiv="refresh"' in page
+    pictures = {name.name for name in report.glob("*.png")}
+    assert pictures == {"strip.png", "samples_cgan-seed0.png"}
+    assert set(re.findall(r'src="([^"]+)"', page)) == pictures
+    assert {row["run"] for row in json.loads((report / "results.json").read_text())["rows"]}.isdisjoint(
+        {"cgan", "mean_face"}
+    )
+    after = files_of(folder / "runs")
+    assert {**after, path: None} == {**before, path: None}
 
 
 def files_of(folder: Path) -> dict[Path, int | None]:
@@ -214,5 +300,6 @@ def test_a_publication_takes_the_place_of_the_last_one(reproduced: tuple[list[st
     page = (docs / "results/cmma.md").read_text()
     shown = re.findall(r"!\[(.*)\]\((.*)\)", page)
     assert ("Figure 7: spectacles removed from held-out faces", "cmma/remove_spectacles.png") in shown
+    assert shown[0][1] == "cmma/strip.png"
     assert all((docs / "results" / name).is_file() for _, name in shown)
     assert len({caption for caption, _ in shown}) == len(shown)

@@ -16,7 +16,7 @@ from lit_faces.studies.judges import judges_note
 from lit_faces.studies.measured import measured_tables
 from lit_faces.studies.plan import plan
 from lit_faces.studies.study import Options, read_study
-from lit_faces.studies.tables import claims_table, for_readers, published_tables
+from lit_faces.studies.tables import claims_table, for_readers, how_lines, published_tables
 from lit_faces.studies.words import settings_words
 
 
@@ -38,7 +38,7 @@ def test_what_a_judge_near_chance_saw_is_said_to_mean_nothing() -> None:
         assert tables["vlb"].note == ""
         for table in (tables["measured"], tables["edits"], claims_table(study, results, [])):
             assert bool(table.note) is weak
-            assert ("0.55 on Big Nose (judge of cmma)" in table.note) is weak
+            assert ("0.55 on Big Nose (classifier of cmma)" in table.note) is weak
     assert judges_note(study, judged(0.55), ["cmma"], ["elbo", "unedited_mse"]) == ""
 
 
@@ -47,16 +47,44 @@ def test_readers_see_words_and_files_keep_the_names() -> None:
     kept = {table.name: table for table in measured_tables(study, judged(0.9))}
     shown = {name: for_readers(table) for name, table in kept.items()}
     assert kept["measured"].header[1:] == ["edit accuracy (share of faces)", "unedited rate (share of faces)"]
-    assert shown["measured"].header[1:] == [
-        "edit accuracy: attribute seen after the edit (share of faces)",
-        "attribute seen without the edit (share of faces)",
+    # A metric has a line, in words, and a model a column.
+    assert shown["measured"].header == ["", "cmma"]
+    assert shown["measured"].rows == [
+        ["edit accuracy: attribute found after the edit (share of faces)", "0.300 ± 0.010"],
+        ["attribute found without the edit (share of faces)", "0.300 ± 0.010"],
     ]
-    assert [line[1] for line in kept["edits"].rows] == ["unedited rate", "edit accuracy"]
-    assert [line[1] for line in shown["edits"].rows] == [
-        "attribute seen without the edit",
-        "edit accuracy: attribute seen after the edit",
+    assert [line[:2] for line in kept["edits"].rows] == [["Big Nose", "unedited rate"], ["Big Nose", "edit accuracy"]]
+    assert [line[:2] for line in shown["edits"].rows] == [["Big Nose", "found before"], ["", "found after"]]
+    assert shown["edits"].header == ["edit", "metric", "cmma", "classifier"]
+    assert set(shown["edits"].legend) == {"found before", "found after", "classifier", "test images"}
+    assert shown["edits"].legend["test images"] == "50"
+
+
+def test_columns_that_say_the_same_in_every_row_are_told_below_the_table() -> None:
+    rows = [["a", "1", "5"], ["b", "2", "5"]]
+    assert for_readers(Cells("x", "x", ["model", "n", "seeds"], rows)).header == ["model", "n"]
+    shown = for_readers(Cells("x", "x", ["model", "n", "seeds"], [["kl", "1", "1"]]))
+    assert (shown.header, shown.rows) == (["model"], [["kl"]])
+    assert shown.legend == {"test images": "1", "number of seeds": "1"}
+
+
+def test_readers_see_short_headings_and_how_the_numbers_were_made_elsewhere() -> None:
+    study = read_study("cmma")
+    values = [
+        replace(row(run, "elbo", 0.5, {"clamp": {"z": (-8.0, 4.0)}}), published=published, comparable=False)
+        for run, published in (("cmma", 17973.0), ("cvae", None))
     ]
-    assert for_readers(Cells("x", "x", ["model", "n"], [["kl", "1"]])).rows == [["kl", "1"]]
+    [table] = published_tables(study, Results(values, {}, {}))
+    assert table.header == ["model", "ours ± standard error", "the paper's", "n", "seeds", "how"]
+    assert table.rows[0][2] == "17,973.000 (not comparable)"
+    shown = for_readers(table)
+    assert shown.header == ["model", "ours", "paper"]
+    assert [line[2] for line in shown.rows] == ["17,973.000 †", "-"]
+    assert set(shown.legend) == {"ours", "paper", "†", "test images", "number of seeds"}
+    assert how_lines([table]) == [f"{table.title}: cmma, cvae: z clamped to -8 to 4."]
+    several = published_tables(read_study("ifcvaegan"), Results([row("ifcvaegan", "reconstruction_mse", 0.5)], {}, {}))
+    assert for_readers(several[0]).header == ["model", "MSE", "paper", "Ĉ Not Smiling", "paper", "Ĉ Smiling", "paper"]
+    assert how_lines(several) == []
 
 
 def test_settings_are_told_in_words() -> None:
@@ -203,7 +231,7 @@ def test_distances_on_the_features_of_a_judge_near_chance_are_said_to_mean_nothi
     rows = [row("judge_mnist", "balanced_accuracy", accuracy), row("judge", "balanced_accuracy", 0.5)]
     rows += [row("vlae_mnist", metric, 0.3), row("vlae", "elbo", 0.3)]
     [table] = measured_tables(read_study("vlae"), Results(rows, {}, {}))
-    assert ("Balanced accuracy: 0.52 on all labels (judge of vlae_mnist)." in table.note) is weak
+    assert ("Balanced accuracy: 0.52 on all labels (classifier of vlae_mnist)." in table.note) is weak
     assert bool(table.note) is weak
 
 
@@ -283,7 +311,7 @@ def test_what_codes_tell_of_the_labels_is_a_table() -> None:
         probed("subspace_accuracy/w_Eyeglasses/Eyeglasses", 0.97, "recall"),
     ]
     tables = {table.name: table for table in measured_tables(read_study("csvae"), Results(rows, {}, {}))}
-    assert tables["codes"].title == "What codes tell of the labels"
+    assert tables["codes"].title == "Labels predicted from the codes"
     assert tables["codes"].rows == [
         ["csvae", "z", "Eyeglasses", "balanced accuracy", "0.610 ± 0.010", "0.710", "0.500", "50"],
         ["csvae", "w_Eyeglasses", "Eyeglasses", "recall", "0.970 ± 0.010", "0.710", "0.500", "50"],

@@ -1,6 +1,6 @@
 """Tables as they are printed, and numbers as they stand in them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lit_faces.studies.collect import Row
 from lit_faces.studies.shares import interval
@@ -8,13 +8,16 @@ from lit_faces.studies.shares import interval
 
 @dataclass(frozen=True)
 class Cells:
-    """A table as it is printed: its file's name, a title, a header, rows of text, and what to know before reading."""
+    """A table as it is printed: its file's name, a title, a header, rows of text, what to know before reading, and what its
+    short headings mean.
+    """
 
     name: str
     title: str
     header: list[str]
     rows: list[list[str]]
     note: str = ""
+    legend: dict[str, str] = field(default_factory=dict)
 
 
 # Of which much may lie below 0.001.
@@ -45,6 +48,11 @@ def share(row: Row | None) -> str:
 
 def _spread(row: Row) -> str:
     return "" if row.spread is None else f" (seeds: ± {row.spread:,.{digits(row.unit)}f})"
+
+
+def brief(value: float) -> str:
+    """A number with three digits, without an exponent below a million."""
+    return f"{float(f'{value:.3g}'):,g}"
 
 
 def text_table(table: Cells) -> str:

@@ -66,12 +66,10 @@ class Results:
 
 
 def collect(study: Study, runs: Sequence[Run]) -> Results:
-    """Read the records and the values image by image. Raises UserError, naming the file, if one is missing or damaged."""
+    """Read the records and the values image by image of finished runs. Raises UserError, naming the file, if one is damaged."""
     records: dict[str, dict[int, dict[str, Any]]] = {}
     images: dict[str, list[Path]] = {}
     for run in runs:
-        if lost := run.lost:
-            raise UserError(f"{lost[0]} is missing: run `lit-faces reproduce {study.name}` with the same options first")
         records.setdefault(run.name, {})[run.seed] = _record(run.folder.record)
         if not run.is_judge:
             images.setdefault(run.name, []).append(run.folder.per_image)

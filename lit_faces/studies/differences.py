@@ -64,8 +64,8 @@ def differences(study: Study, options: Options, context: Context) -> list[str]:
     said += [*_data_lines(study, context), *parts_of_data(context)]
     records = {name: by_seed[min(by_seed)] for name, by_seed in context.results.records.items() if name in study.runs}
     said += [*_lengths(study, context.results), *_widths(records), *_settings(study, context, records)]
-    manifest = next(iter(records.values()))["data"]["manifest"]
-    source = manifest.get("attributes", {})
+    manifests = [record["data"]["manifest"] for record in records.values()]
+    source = manifests[0].get("attributes", {}) if manifests else {}
     if isinstance(source, dict) and str(source.get("file", "")).endswith(".mat"):
         said.append(
             f"The attributes are the signs of the published scores ({source['file']}); the paper's are real-valued."

@@ -39,8 +39,11 @@ def judges_note(study: Study, results: Results, runs: Iterable[str], metrics: It
         if near:
             weak = ", ".join(f"{value:.2f} on {name.replace('_', ' ')}" for name, value in near.items())
             judged.setdefault(weak, []).append(run)
-    said = "; ".join(f"{weak} (judge of {', '.join(names)})" for weak, names in judged.items())
-    return said and f"A judge is near chance, so what it sees means nothing. Balanced accuracy: {said}."
+    said = "; ".join(f"{weak} (classifier of {', '.join(names)})" for weak, names in judged.items())
+    return (
+        said
+        and f"The attribute classifier is near chance, so scores that depend on it mean nothing. Balanced accuracy: {said}."
+    )
 
 
 def _accuracies(study: Study, results: Results, run: str) -> dict[str, float]:

@@ -102,7 +102,7 @@ def _persons_note(study: Study, results: Results, runs: list[str], metrics: list
         return ""
     rows = [_verification(study, results, run) for run in runs]
     said = " and ".join(dict.fromkeys(number(row) for row in rows if row is not None))
-    return said and f"Who recognises persons tells those on two photographs apart with a balanced accuracy of {said}."
+    return said and f"The identity embedding verifies pairs of photographs with a balanced accuracy of {said}."
 
 
 def _verification(study: Study, results: Results, run: str) -> Row | None:
@@ -140,7 +140,7 @@ def _attributes_table(results: Results, runs: list[str]) -> Cells:
             guess = majority(results, row)
             rows.append([label, row.run, by, share(row), "-" if guess is None else f"{guess:.3f}", f"{row.n:,}"])
     header = ["attribute", "model", "by", "accuracy [95 %]", "always the majority", "n"]
-    return Cells("attributes", "Attributes told from the test faces", header, rows)
+    return Cells("attributes", "Attributes predicted from the test faces", header, rows)
 
 
 def _codes_table(results: Results, runs: list[str]) -> Cells:
@@ -159,7 +159,7 @@ def _codes_table(results: Results, runs: list[str]) -> Cells:
     # Settings are those of one seed.
     linear = "linear probe, first seed" if several else "linear probe"
     header = ["model", "code", "label", "score", "probe ± standard error", linear, "chance", "n"]
-    return Cells("codes", "What codes tell of the labels", header, rows)
+    return Cells("codes", "Labels predicted from the codes", header, rows)
 
 
 def _layers_tables(study: Study, results: Results, runs: list[str]) -> list[Cells]:
@@ -168,7 +168,7 @@ def _layers_tables(study: Study, results: Results, runs: list[str]) -> list[Cell
     groups: dict[tuple[str, ...], list[str]] = {}
     for run in (run for run in runs if set(found[run]) - {_ALL}):
         groups.setdefault(_layer_columns(study, found[run]), []).append(run)
-    title = "How far the codes of each layer are from the prior, and what linear probes tell from them"
+    title = "Codes of each layer: distance from the prior, and accuracy of linear probes"
     tables: list[Cells] = []
     for columns, group in groups.items():
         rows = [

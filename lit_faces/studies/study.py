@@ -81,12 +81,16 @@ class Study:
 
     def caption(self, stem: str) -> str:
         """Of a figure by its file's name: the caption of the longest beginning that has one, then what the name adds to it."""
+        caption, rest = self.caption_parts(stem)
+        return f"{caption} ({rest})" if rest else caption
+
+    def caption_parts(self, stem: str) -> tuple[str, str]:
+        """A figure's caption, which several may share, and what its file's name adds to it."""
         begun = [name for name in self.captions if f"{stem}_".startswith(f"{name}_")]
         if not begun:
-            return stem.replace("_", " ")
+            return stem.replace("_", " "), ""
         name = max(begun, key=len)
-        rest = stem.removeprefix(name).strip("_").replace("_", " ")
-        return f"{self.captions[name]} ({rest})" if rest else self.captions[name]
+        return self.captions[name], stem.removeprefix(name).strip("_").replace("_", " ")
 
     def published(self, run: str, metric: str) -> float | None:
         """The paper's number for a run and a metric, if it has one."""

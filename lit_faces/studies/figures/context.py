@@ -44,11 +44,17 @@ class Context:
     @cached_property
     def methods(self) -> dict[str, Method]:
         """The trained methods, judges apart."""
-        return {name: load_method(run.folder.checkpoint) for name, run in self._first.items() if not run.is_judge}
+        return {name: self.method(name) for name, run in self._first.items() if not run.is_judge}
+
+    def method(self, run: str) -> Method:
+        """The trained method of a run, loaded when it is first asked for."""
+        if run not in self._opened:
+            self._opened[run] = load_method(self._first[run].folder.checkpoint)
+        return self._opened[run]
 
     @cached_property
-    def _judges(self) -> dict[str, Method]:
-        return {name: load_method(run.folder.checkpoint) for name, run in self._first.items() if run.is_judge}
+    def _opened(self) -> dict[str, Method]:
+        return {}
 
     @cached_property
     def _loaded(self) -> dict[str, FaceDataModule]:
@@ -56,7 +62,8 @@ class Context:
 
     def judge(self, run: str) -> Method | None:
         """The judge of a run's data, if it has one."""
-        return self._judges.get(self._first[run].judge or "")
+        judge = self._first[run].judge
+        return self.method(judge) if judge in self._first else None
 
     def data(self, run: str) -> FaceDataModule:
         """The data of a run, loaded once for all runs on the same data."""
