@@ -5,12 +5,15 @@ SEEDS   ?= 0
 DEVICES ?= 1
 METHODS ?=
 EPOCHS  ?=
+JOBS    ?=
+THREADS ?=
 PYTHON  ?= python3
 
 BIN   := .venv/bin
 READY := .venv/.ready
 STUDY  = $(BIN)/lit-faces $(1) $(2) --profile $(PROFILE) --data $(DATA) --seeds $(SEEDS) --devices $(DEVICES) \
-         $(if $(METHODS),--methods $(METHODS)) $(if $(EPOCHS),--epochs $(EPOCHS))
+         $(if $(METHODS),--methods $(METHODS)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+         $(if $(JOBS),--jobs $(JOBS)) $(if $(THREADS),--threads $(THREADS))
 
 STUDIES := cmma csvae ifcvaegan vlae
 
@@ -21,7 +24,8 @@ help:
 	@echo "make reproduce-csvae the same for VAE, CondVAE, CondVAE-info and CSVAE"
 	@echo "make reproduce-ifcvaegan   the same for IFcVAE-GAN, cVAE-GAN, IcGAN and DIP-VAE"
 	@echo "make reproduce-vlae  the same for VLAE, MMD-VLAE and MMD-VAE, on faces and digits"
-	@echo "                     PROFILE=smoke|laptop|desktop|paper DATA=LFW|CelebA|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae DEVICES=1 EPOCHS=20"
+	@echo "                     PROFILE=smoke|laptop|desktop|paper DATA=LFW|CelebA|Synthetic SEEDS=0,1,2 METHODS=cmma,cvae EPOCHS=20"
+	@echo "                     JOBS=2 (runs at a time) THREADS=1 (of each) DEVICES=1 (GPUs or processes of each)"
 	@echo "make report-STUDY    write the report of a study again from the records (report-cmma and so on)"
 	@echo "make test            run every test"
 	@echo "make lint            ruff and mypy"

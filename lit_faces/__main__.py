@@ -7,8 +7,7 @@ from importlib import import_module
 
 from lit_faces import __version__
 from lit_faces.allocator import keep_freed_memory
-from lit_faces.errors import ReportedError, UserError
-from lit_faces.processes import end_with_parent
+from lit_faces.errors import UserError
 
 _TERMINATED = 128 + signal.SIGTERM
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
@@ -87,7 +86,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"lit_faces {__version__}")
         return 0
-    is_child = end_with_parent()
     verb, *rest = arguments
     try:
         if verb in LIGHTNING_VERBS:
@@ -101,8 +99,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UserError(
                 f"there is no verb {verb!r}: use one of {', '.join((*LIGHTNING_VERBS, *VERBS, *EDITING_VERBS))}"
             )
-    except ReportedError:
-        return 2
     except UserError as error:
         print(f"lit-faces: error: {error}", file=sys.stderr)
         return 2
@@ -113,21 +109,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lit-faces: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        _say_how_it_ended("interrupted", verb, is_child)
+        _say_how_it_ended("interrupted", verb)
         return 130
     except SystemExit as end:
         if end.code != _TERMINATED:
             raise
-        _say_how_it_ended("terminated", verb, is_child)
+        _say_how_it_ended("terminated", verb)
         return _TERMINATED
     return 0
 
 
-def _say_how_it_ended(what: str, verb: str, is_child: bool) -> None:
-    # A child's parent says it, once and of the command that the user typed.
-    if not is_child:
-        hint = "; the same command resumes where it stopped" if verb in _RESUMED else ""
-        print(f"lit-faces: {what}{hint}", file=sys.stderr)
+def _say_how_it_ended(what: str, verb: str) -> None:
+    hint = "; the same command resumes where it stopped" if verb in _RESUMED else ""
+    print(f"lit-faces: {what}{hint}", file=sys.stderr)
 
 
 if __name__ == "__main__":

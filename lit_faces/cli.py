@@ -55,7 +55,7 @@ from lit_faces.lightning_parser import OneLineParser, refuse_null
 from lit_faces.loggers import finished_wandb_run, settle_loggers
 from lit_faces.methods import METHODS
 from lit_faces.methods.base import Method
-from lit_faces.processes import check_devices
+from lit_faces.processes import check_devices, check_threads, use_threads
 from lit_faces.run_folder import RunFolder, SaveRunConfig
 
 
@@ -108,7 +108,7 @@ class LitFacesCLI(LightningCLI):
                 self.folder.close()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """The evaluation callbacks, each with its settings under its own name."""
+        """The evaluation callbacks, each with its settings under its own name, and the threads."""
         parser.add_lightning_class_args(LikelihoodBounds, "bounds")
         parser.add_lightning_class_args(ParzenWindow, "parzen")
         parser.add_lightning_class_args(AttributeEdits, "edits")
@@ -121,6 +121,9 @@ class LitFacesCLI(LightningCLI):
         parser.add_lightning_class_args(IdentityPairs, "pairs")
         parser.add_lightning_class_args(SampleQuality, "quality")
         parser.add_lightning_class_args(SampleGrid, "samples")
+        parser.add_argument(
+            "--threads", type=int | None, default=None, help="processor threads (default: as many as torch chooses)"
+        )
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=_whole_seed)
 
     def _parse_ckpt_path(self) -> None:
@@ -147,9 +150,12 @@ class LitFacesCLI(LightningCLI):
             raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
     def before_instantiate_classes(self) -> None:
-        """Settle the run's folder and logger, and refuse a folder that holds another run."""
+        """Settle the run's threads, folder and logger, and refuse a folder that holds another run."""
         config = self.config[self.subcommand]
         refuse_null(config)
+        if config.threads is not None:
+            check_threads("--threads", config.threads)
+            use_threads(config.threads)
         if str(config.trainer.devices).isdigit():
             check_devices("--trainer.devices", int(config.trainer.devices))
             method = METHODS.get(config.model.class_path.rpartition(".")[2], Method)

@@ -6,7 +6,3 @@ class UserError(Exception):
 
     The command line prints the message alone and exits with code 2.
     """
-
-
-class ReportedError(UserError):
-    """A UserError whose message has been printed already, by a child process."""

@@ -35,6 +35,7 @@ _FREE = {
     "quality",
     "arithmetic",
     "samples",
+    "threads",
     "trainer.default_root_dir",
     "trainer.logger",
     "trainer.max_epochs",

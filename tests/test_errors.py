@@ -23,6 +23,8 @@ ARGUMENTS = {
     "an unknown choice": (["--model.posterior", "yx"], "posterior.*yx"),
     "an unknown model": (["--model", "CMA"], "model.*CMA"),
     "an unknown data set": (["--data", "Sinthetic"], "data.*Sinthetic"),
+    "a word for a number of threads": (["--threads", "x"], "threads.*int"),
+    "no threads": (["--threads", "0"], "--threads must be from 1 to .*, the number of processor cores here, got 0"),
     "a missing config": (["--config", "nowhere.yaml"], "nowhere.yaml"),
     "a missing checkpoint": (["--ckpt_path", "nowhere.ckpt"], "no checkpoint at nowhere.ckpt"),
     "a batch of nothing": (["--data.batch_size", "0"], "batch_size.*at least 1"),

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from instant import instant_children
 
 from lit_faces.errors import UserError
-from lit_faces.studies.plan import Run, execute, plan, reported
+from lit_faces.studies.plan import Run, plan, reported
+from lit_faces.studies.schedule import execute
 from lit_faces.studies.study import Options, read_study
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +49,7 @@ def test_ablations_share_the_judges_of_their_data(tmp_path: Path, monkeypatch: p
     assert [run.name for run in runs] == ["judge", "identity", *options.methods]
     assert [run.judge for run in runs] == [None, None, "judge", "judge", "judge"]
     assert len({study.data_set(run) for run in study.runs if run != "dipvae"}) == 1
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
+    instant_children(monkeypatch)
     execute(study, options, runs)
     [overlay] = {path for run in runs for path in run.configs if path.name == "edits.yaml"}
     assert yaml.safe_load(overlay.read_text()) == {
@@ -132,8 +134,7 @@ def test_what_was_made_with_other_configs_is_left_out_unless_asked_for(
 def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     monkeypatch.chdir(tmp_path)
-    called: list[tuple[str, ...]] = []
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command))
+    called = instant_children(monkeypatch)
     study, options = read_study("csvae"), Options(runs=tmp_path / "runs", methods=("vae", "vae_tfd"))
 
     def commands() -> list[str]:
@@ -145,7 +146,7 @@ def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monke
 
     assert commands() == [
         name
-        for name in ("judge", "judge_tfd-expressions", "vae-seed0", "vae_tfd-expressions-seed0")
+        for name in ("judge", "vae-seed0", "judge_tfd-expressions", "vae_tfd-expressions-seed0")
         for _ in ("fit", "test")
     ]
     assert commands() == []
@@ -162,8 +163,7 @@ def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monke
 def test_what_is_drawn_for_other_data_lies_beside_what_is_made_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    called: list[tuple[str, ...]] = []
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command))
+    called = instant_children(monkeypatch)
     study, drawn = read_study("vlae"), Options(runs=tmp_path, methods=("vlae", "vlae_mnist"))
     real = replace(drawn, stand_ins={"CelebA": "Synthetic"})
     for options, mnist in ((drawn, "_mnist-digits"), (real, "_mnist")):
@@ -188,8 +188,7 @@ LOST = ("plan.json", "record.json", "per_image.csv", "checkpoints/last.ckpt", "c
 
 @pytest.mark.parametrize("lost", [*LOST, None])
 def test_what_is_lost_of_a_run_is_made_again(lost: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    called: list[str] = []
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command[0]))
+    called = instant_children(monkeypatch)
     study, options = read_study("csvae"), Options(runs=tmp_path, methods=("vae",))
     execute(study, options, runs := plan(study, options))
     for run in runs:
@@ -202,12 +201,12 @@ def test_what_is_lost_of_a_run_is_made_again(lost: str | None, tmp_path: Path, m
     else:
         (runs[1].folder.path / lost).unlink()
     execute(study, options, runs)
-    assert called == ["fit", "test"]
+    assert [command[0] for command in called] == ["fit", "test"]
 
 
 def test_an_interrupted_remaking_does_not_pass_for_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study, options = read_study("csvae"), Options(runs=tmp_path, methods=("vae",))
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
+    instant_children(monkeypatch)
     execute(study, options, runs := plan(study, options))
     for run in runs:
         make(run)
@@ -218,7 +217,7 @@ def test_an_interrupted_remaking_does_not_pass_for_done(tmp_path: Path, monkeypa
         runs[1].folder.checkpoint.touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", interrupted)
+    instant_children(monkeypatch, interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             execute(study, options, runs)
@@ -242,7 +241,7 @@ def test_a_run_that_lost_files_is_left_out_in_so_many_words(tmp_path: Path) -> N
 def test_a_report_writes_a_lost_overlay_again_if_its_judges_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda *arguments: None)
+    instant_children(monkeypatch)
     study, options = read_study("ifcvaegan"), Options(runs=tmp_path, methods=("ifcvaegan", "cvaegan"))
     execute(study, options, runs := plan(study, options))
     for run in runs:
@@ -263,8 +262,7 @@ def test_a_report_writes_a_lost_overlay_again_if_its_judges_are_there(
 def test_runs_that_were_moved_are_done_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     monkeypatch.chdir(tmp_path)
-    called: list[tuple[str, ...]] = []
-    monkeypatch.setattr("lit_faces.studies.plan.run_verb", lambda command, _: called.append(command))
+    called = instant_children(monkeypatch)
     study, methods = read_study("ifcvaegan"), ("ifcvaegan", "cvaegan")
 
     def at(runs: Path) -> Options:

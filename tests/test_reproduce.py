@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 def test_a_terminated_study_says_that_it_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("lit_faces.studies.plan.execute", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("lit_faces.studies.schedule.execute", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     assert main(["reproduce", "cmma", "--data", "Synthetic", "--runs", str(tmp_path)]) == 143
     assert capsys.readouterr().err == "lit-faces: terminated; the same command resumes where it stopped\n"
@@ -39,6 +39,11 @@ def test_a_terminated_study_says_that_it_resumes(
         (["cmma", "--data", "MNIST"], "--data must be LFW or Synthetic"),
         (["cmma", "--methods", "gan", "--data", "Synthetic"], "cmma has no method gan"),
         (["cmma", "--devices", "0"], "--devices must be from 1 to "),
+        (["cmma", "--jobs", "0"], "--jobs must be at least 1, got 0"),
+        (["cmma", "--jobs", "x"], "argument --jobs: invalid int value: 'x'"),
+        (["cmma", "--threads", "0"], "--threads must be from 1 to "),
+        (["cmma", "--threads", "9999"], "the number of processor cores here, got 9999"),
+        (["cmma", "--threads", "x"], "argument --threads: invalid int value: 'x'"),
         (["cmma", "--epochs", "0"], "--epochs must be at least 1, got 0"),
         (["ifcvaegan", "--epochs", "2", "--data", "Synthetic"], "--epochs must be at least 3 for icgan (IcGAN), got 2"),
         (["cmma", "--seeds", "1,1"], "--seeds must be different numbers"),

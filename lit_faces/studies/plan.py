@@ -1,18 +1,17 @@
-"""From a study and its options to the commands that train and evaluate its runs, and their execution."""
+"""From a study and its options to the commands that train and evaluate its runs."""
 
 import hashlib
 import json
-import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from lit_faces.errors import UserError
-from lit_faces.files import sha256_of, write_json, write_text
-from lit_faces.processes import run_verb
-from lit_faces.run_folder import FOLDER_OPTION, RunFolder
-from lit_faces.studies.study import Options, Study
+from lit_faces.files import sha256_of, write_text
+from lit_faces.run_folder import RunFolder
+from lit_faces.studies.study import Options, Study, merged_section
+
+_THREADS = "--threads="
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Run:
     """One training and its evaluation: the commands are what a user could type.
 
     `data` is the DataModule used, `comparable` whether it is the paper's; `judge` names the judge of a run, None for a judge and
-    for a run without one.
+    for a run without one. `needs` are the names of the judges that must be trained before it, `epochs` is its length.
     """
 
     name: str
@@ -29,6 +28,8 @@ class Run:
     comparable: bool
     judge: str | None
     is_judge: bool
+    needs: frozenset[str]
+    epochs: int
     folder: RunFolder
     fit: tuple[str, ...]
     test: tuple[str, ...]
@@ -38,7 +39,8 @@ class Run:
     def plan(self) -> dict[str, Any]:
         """All that determines the run, to know whether it has been done: commands and contents of the configs.
 
-        Wherever the runs lie: they may be moved, so it is as though they lay in `runs/`.
+        Wherever the runs lie: they may be moved, so it is as though they lay in `runs/`. The number of threads is no part of it,
+        just as the processor is none: a run that has been made with another number stays made, and its record says with which.
         """
         root = self.folder.path.parent
         usual = str(Path("runs", *root.parts[-2:]))
@@ -53,7 +55,11 @@ class Run:
             ).hexdigest()
             for p in self.configs
         }
-        return {"fit": [*map(placed, self.fit)], "test": [*map(placed, self.test)], "configs": digests}
+        commands = {
+            verb: [placed(part) for part in command if not part.startswith(_THREADS)]
+            for verb, command in (("fit", self.fit), ("test", self.test))
+        }
+        return {**commands, "configs": digests}
 
     @property
     def done(self) -> Path:
@@ -66,6 +72,14 @@ class Run:
         folder = self.folder
         needed = [folder.record, *([] if self.is_judge else [folder.per_image]), folder.checkpoint, folder.config]
         return [path for path in needed if not path.is_file()]
+
+    def is_planned(self) -> bool:
+        """Whether it was made by this very plan, though files may have been lost since."""
+        try:
+            planned = self.made_by()
+        except UserError:
+            return False
+        return bool(planned == json.loads(json.dumps(self.plan)))
 
     def made_by(self) -> dict[str, Any] | None:
         """The plan that it was made by; None if it has not been made. Raises UserError if that file is damaged."""
@@ -190,7 +204,8 @@ def _run(study: Study, options: Options, name: str, config: tuple[str, ...], see
     if not is_judge:
         beside.insert(0, study.folder / f"{options.profile}.yaml")
     configs = [*own, study.profile(options.profile), *(path for path in beside if path.is_file())]
-    judge = None if is_judge else study.judge_of(name)
+    epochs = int(merged_section(tuple(configs), "trainer")["max_epochs"])
+    judge, embedding = (None, None) if is_judge else (study.judge_of(name), study.embedding_of(name))
     if judge is not None:
         configs.append(_edits_overlay_path(study, options, judge))
     intended = study.data_of(name)
@@ -199,49 +214,25 @@ def _run(study: Study, options: Options, name: str, config: tuple[str, ...], see
     common += [f"--data={data}", f"--seed_everything={seed}", f"--trainer.default_root_dir={folder.path}"]
     if options.devices > 1:
         common += [f"--trainer.devices={options.devices}", "--trainer.strategy=ddp"]
+    if options.threads is not None:
+        common.append(f"{_THREADS}{options.threads}")
     fit = ["fit", *common]
     if options.epochs is not None and not is_judge:
-        fit.append(f"--trainer.max_epochs={options.epochs}")
+        epochs = options.epochs
+        fit.append(f"--trainer.max_epochs={epochs}")
+    needs = frozenset(needed for needed in (judge, embedding) if needed is not None)
     commands = (tuple(fit), ("test", *common))
-    return Run(name, seed, data, data == intended, judge, is_judge, folder, *commands, tuple(configs))
-
-
-def execute(study: Study, options: Options, runs: list[Run]) -> None:
-    """Train and evaluate what has not been done; a run that was interrupted resumes.
-
-    Raises UserError if a run fails or its folder holds another run, KeyboardInterrupt if it was stopped.
-    """
-    for judge in {run.judge for run in runs if run.judge is not None}:
-        _write_overlay(study, options, judge)
-    for number, run in enumerate(runs, 1):
-        title = f"[{number}/{len(runs)}] {run.name}" + ("" if run.is_judge else f", seed {run.seed}")
-        if _is_planned(run):
-            if not run.lost:
-                print(f"{title}: done before", flush=True)
-                continue
-            # What is made again may be interrupted before it is whole.
-            run.done.unlink()
-        for command in _commands(run):
-            print(f"{title}: lit-faces {shlex.join(command)}", flush=True)
-            run_verb(command, {FOLDER_OPTION: "--runs FOLDER"})
-        write_json(run.done, run.plan)
-
-
-def _is_planned(run: Run) -> bool:
-    try:
-        planned = run.made_by()
-    except UserError:
-        return False
-    return bool(planned == json.loads(json.dumps(run.plan)))
-
-
-def _commands(run: Run) -> Iterator[tuple[str, ...]]:
-    yield run.fit
-    yield run.test
+    return Run(name, seed, data, data == intended, judge, is_judge, needs, epochs, folder, *commands, tuple(configs))
 
 
 def _edits_overlay_path(study: Study, options: Options, judge: str) -> Path:
     return root_of(study, options) / f"{_with_stand_in(study, options, judge).replace('judge', 'edits')}.yaml"
+
+
+def write_overlays(study: Study, options: Options, runs: list[Run]) -> None:
+    """Write what tells the runs of a plan who judges them."""
+    for judge in {run.judge for run in runs if run.judge is not None}:
+        _write_overlay(study, options, judge)
 
 
 def _write_overlay(study: Study, options: Options, judge: str) -> None:

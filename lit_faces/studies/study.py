@@ -143,7 +143,7 @@ class Study:
         return json.dumps([data["class_path"], options], sort_keys=True)
 
     def _section(self, run: str, section: str) -> dict[str, Any]:
-        return _section(tuple(self.folder / config for config in {**self.runs, **self.judges}[run]), section)
+        return merged_section(tuple(self.folder / config for config in {**self.runs, **self.judges}[run]), section)
 
     def profile(self, name: str) -> Path:
         """Config overlay of a profile. Raises UserError with the known ones."""
@@ -151,6 +151,12 @@ class Study:
         if not path.is_file():
             raise UserError(f"there is no profile {name!r}: use one of {', '.join(self.profiles())}")
         return path
+
+    def threads(self, profile: str) -> int | None:
+        """The processor threads of each run that a profile asks for; None if it leaves them open."""
+        values = yaml.safe_load(self.profile(profile).read_text(encoding="utf-8"))
+        threads: int | None = values.get("threads")
+        return threads
 
     def profiles(self) -> list[str]:
         """The names of all profiles."""
@@ -165,8 +171,8 @@ STAND_INS = {"LFW": "Synthetic", "CelebA": "Synthetic", "TFD": "Expressions", "M
 class Options:
     """What `lit-faces reproduce` was asked for.
 
-    `data` is the DataModule used for the study's main data set, `stand_ins` those used in place of others; `epochs` overrides the
-    configs'.
+    `data` is the DataModule used for the study's main data set, `stand_ins` those used in place of others; `epochs` and `threads`
+    override the configs'. `jobs` runs are trained at a time.
     """
 
     profile: str = "laptop"
@@ -176,6 +182,8 @@ class Options:
     methods: tuple[str, ...] = ()
     devices: int = 1
     epochs: int | None = None
+    jobs: int = 1
+    threads: int | None = None
     runs: Path = Path("runs")
     reports: Path = Path("reports")
 
@@ -227,7 +235,7 @@ def read_study(name: str) -> Study:
 
 
 @lru_cache(maxsize=256)
-def _section(configs: tuple[Path, ...], section: str) -> dict[str, Any]:
+def merged_section(configs: tuple[Path, ...], section: str) -> dict[str, Any]:
     """`model`, `data` or `trainer` of configs, each laid over those before it."""
     merged: dict[str, Any] = {"init_args": {}}
     for config in configs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lit_faces.arguments import Parser
 from lit_faces.errors import UserError
-from lit_faces.processes import check_devices, exit_when_terminated
+from lit_faces.processes import check_devices, check_threads, cores, exit_when_terminated
 
 if TYPE_CHECKING:
     from lit_faces.studies.study import Options, Study
@@ -29,6 +29,12 @@ def _parser(verb: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--seeds", default="0", help="seeds, separated by commas (default: %(default)s)")
     parser.add_argument("--methods", default="", help=_METHODS)
     parser.add_argument("--devices", type=int, default=1, help="processes, one a device (default: %(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, help="runs trained at a time (default: one a core, or one on --devices GPUs)"
+    )
+    parser.add_argument(
+        "--threads", type=int, help="processor threads of each run (default: what the profile says, else cores / jobs)"
+    )
     parser.add_argument("--epochs", type=int, help="epochs of each method (default: what the profile says)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs (default: %(default)s)")
     parser.add_argument(
@@ -49,6 +55,10 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
     if parsed.epochs is not None and parsed.epochs < 1:
         raise UserError(f"--epochs must be at least 1, got {parsed.epochs}")
     check_devices("--devices", parsed.devices)
+    if parsed.jobs is not None and parsed.jobs < 1:
+        raise UserError(f"--jobs must be at least 1, got {parsed.jobs}")
+    if parsed.threads is not None:
+        check_threads("--threads", parsed.threads)
     if min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds must be different numbers from 0 to 4294967295, got {parsed.seeds!r}")
     methods = tuple(name for name in parsed.methods.split(",") if name)
@@ -63,14 +73,29 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
     for line in said:
         print(f"{study.name}, profile {parsed.profile}: {line}", flush=True)
     options = Options(parsed.profile, data, stand_ins, seeds, methods, parsed.devices)
-    return study, replace(options, epochs=parsed.epochs, runs=parsed.runs, reports=parsed.reports)
+    options = replace(options, epochs=parsed.epochs, runs=parsed.runs, reports=parsed.reports)
+    return study, _with_jobs(study, options, parsed.jobs, parsed.threads)
+
+
+def _with_jobs(study: "Study", options: "Options", jobs: int | None, threads: int | None) -> "Options":
+    """As many jobs as were asked for or have a core, or their GPUs, for themselves; each with its part of the cores.
+
+    Threads that the profile gives stand in its config.
+    """
+    import torch
+
+    jobs = jobs or max(1, (torch.cuda.device_count() or cores()) // options.devices)
+    if threads is None and study.threads(options.profile) is None:
+        threads = max(1, cores() // jobs)
+    return replace(options, jobs=jobs, threads=threads)
 
 
 def reproduce(arguments: Sequence[str]) -> None:
     """Train and evaluate what is missing of a study, write its report, print its table and the report's path."""
     description = "Train and evaluate a paper's methods and write the report. What was done before is not done again."
     study, options = _options(_parser("reproduce", description).parse_args(arguments))
-    from lit_faces.studies.plan import execute, plan
+    from lit_faces.studies.plan import plan
+    from lit_faces.studies.schedule import execute
 
     with exit_when_terminated():
         execute(study, options, plan(study, options))
