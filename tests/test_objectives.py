@@ -75,14 +75,18 @@ def test_as_printed_the_papers_density_is_never_positive_but_the_real_one_is():
 
 
 @pytest.mark.parametrize("bounds", [PIXEL_LOG_VARIANCE, LATENT_LOG_VARIANCE])
-def test_the_log_variance_is_clamped_without_a_gradient_beyond(bounds):
+def test_the_log_variance_is_clamped_with_a_gradient_that_leads_back_in(bounds):
     low, high = bounds
     s = torch.tensor([[low - 5, low + 0.5, high - 0.5, high + 5]], requires_grad=True)
     distribution = diagonal((torch.zeros(1, 4), s), bounds)
-    expected = [exp(v / 2) for v in (low, low + 0.5, high - 0.5, high)]
-    torch.testing.assert_close(distribution.stddev[0], torch.tensor(expected))
-    (gradient,) = torch.autograd.grad(log_density(distribution, torch.ones(1, 4)).sum(), s)
-    assert (gradient[0] != 0).tolist() == [False, True, True, False]
+    expected = torch.tensor([exp(v / 2) for v in (low, low + 0.5, high - 0.5, high)])
+    torch.testing.assert_close(distribution.stddev[0], expected)
+    # Errors that are larger than the variance call for more of it, smaller ones for less.
+    for error, outside in ((3.0, [True, False]), (0.0, [False, True])):
+        loss = -log_density(distribution, error * expected[None]).sum()
+        (gradient,) = torch.autograd.grad(loss, s, retain_graph=True)
+        torch.testing.assert_close(gradient[0, 1:3], torch.full((2,), 0.5 * (1 - error**2)))
+        assert (gradient[0, [0, 3]] != 0).tolist() == outside
 
 
 def test_a_pixel_at_the_floor_is_worth_3_nats():

@@ -13,6 +13,7 @@ from lit_faces.objectives.gaussian import (
     LATENT_LOG_VARIANCE,
     PIXEL_LOG_VARIANCE,
     DiagonalGaussian,
+    bounded,
     diagonal,
     divergence,
     sample,
@@ -113,7 +114,7 @@ class LabelledVAE(LabelledMethod):
         """-log p(x|.) but for its constant (D / 2) log 2 pi, mean over the batch; without log-variances, for a variance of 1."""
         errors = (images - means).square()
         if log_variances is not None:
-            log_variances = log_variances.clamp(*PIXEL_LOG_VARIANCE)
+            log_variances = bounded(log_variances, *PIXEL_LOG_VARIANCE)
             errors = errors * (-log_variances).exp() + log_variances
         return 0.5 * errors.flatten(1).sum(1).mean()
 

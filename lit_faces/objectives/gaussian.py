@@ -5,9 +5,11 @@ s / 2 and drops log 2 pi, and (10) multiplies the noise by the log-variance. As 
 have given the published 17,973. What stands here is the Gaussian.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.distributions import Independent, Normal, kl_divergence
 
 if TYPE_CHECKING:
@@ -22,13 +24,37 @@ LATENT_LOG_VARIANCE = (-10.0, 10.0)
 ATTRIBUTE_LOG_VARIANCE = (-6.0, 10.0)
 
 
+class _Bounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
+        ctx.save_for_backward((x < low), (x > high))
+        return x.clamp(low, high)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        below, above = ctx.saved_tensors
+        # A step goes against the gradient: these would lead further out.
+        outward = (below & (gradient > 0)) | (above & (gradient < 0))
+        return gradient.masked_fill(outward, 0), None, None
+
+
+def bounded(x: Tensor, low: float, high: float) -> Tensor:
+    """`x` clamped to [low, high], with a gradient that leads back in from outside.
+
+    `clamp` has none outside: a log-variance that has once come below its floor could never rise again, however large the error.
+    """
+    value: Tensor = _Bounded.apply(x, low, high)  # type: ignore[no-untyped-call]
+    return value
+
+
 def diagonal(parameters: tuple[Tensor, Tensor], bounds: tuple[float, float]) -> DiagonalGaussian:
     """Normal distribution with independent entries over all but the first dimension, from (mean, log-variance), each (B, ...).
 
-    The log-variance is clamped to `bounds`; the parameters are taken to float32.
+    The log-variance is `bounded`; the parameters are taken to float32.
     """
     mean, log_variance = parameters
-    return gaussian(mean, (0.5 * log_variance.float().clamp(*bounds)).exp())
+    return gaussian(mean, (0.5 * bounded(log_variance.float(), *bounds)).exp())
 
 
 def gaussian(mean: Tensor, std: Tensor) -> DiagonalGaussian:
