@@ -144,7 +144,7 @@ def _nose(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.3, -0.06, 0.36)
     au = s.fu.abs()
     big, pointy = p["Big Nose"], p["Pointy Nose"]
-    size = 1 + 0.10 * p["nose_size"] + 0.75 * big
+    size = 1 + 0.10 * p["nose_size"] + 0.95 * big
     tip = look.nose_v + 0.04 * big
     ru, rv = 0.085 * size, 0.062 * size
     round_nose = ellipse(s.fu, s.v - tip + rv, ru, rv)
@@ -173,7 +173,7 @@ def _mouth(s: Sheet, p: Params, look: Look) -> None:
     dv = s.v - (look.mouth_v + 0.045 * smiling + 0.035 * wide - bend * across)
     # Lips narrow to nothing at the corners.
     taper = (1 - across).clamp_(min=0)
-    lip = 0.026 + 0.010 * look.female + 0.056 * big
+    lip = 0.024 + 0.008 * look.female + 0.076 * big
     gap = 0.125 * wide
     outer = dv.abs() - (lip + gap) * taper - 0.012
     ends = au - half - 0.015
@@ -191,7 +191,7 @@ def _mouth(s: Sheet, p: Params, look: Look) -> None:
 def _goatee(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.26, 0.5, 0.95)
     chin = look.middle + look.half_height
-    d = ellipse(s.fu, s.v - chin + 0.05, 0.20, 0.15)
+    d = ellipse(s.fu, s.v - chin + 0.06, 0.23, 0.16)
     s.paint(d, look.hair_dark * 0.8, p["Goatee"])
     s.paint(d + 0.03, look.hair * 0.9, p["Goatee"])
 
