@@ -35,7 +35,7 @@ def _refuse_value(message: str, ex: Exception | None) -> None:
     key, given = ".".join(re.findall(r'Parser key "([^"]+)"', message)), found[1]
     if key.startswith("edits.edits"):
         raise UserError(
-            "--edits.edits must be of the form '{NAME: {set: [ATTRIBUTE], reset: [ATTRIBUTE]}}', got "
+            "--edits.edits must be of the form '{NAME: {set: [ATTRIBUTE], reset: [ATTRIBUTE], others: kept, strength: 1}}', got "
             + message.rpartition("Given value: ")[2]
         ) from ex
     expected = message.partition("Errors:")[2] or message

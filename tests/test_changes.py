@@ -4,7 +4,7 @@ import pytest
 import torch
 from labelled_models import LABELS, MODELS
 
-from lit_faces.editing.changes import edited, find_editable, find_name
+from lit_faces.editing.changes import edited, find_editable, find_name, moved_along
 from lit_faces.errors import UserError
 from lit_faces.methods import CGAN, CMMA, CMMA2, CVAE, CVAEGAN, CVAEGANBao, IcGAN, IFcVAEGAN
 from lit_faces.methods.capabilities import Edits, Labelled
@@ -131,3 +131,62 @@ def test_a_method_that_cannot_edit_says_so(data, faces):
     method.prepare(data.spec)
     with pytest.raises(UserError, match="CGAN cannot edit faces"):
         edited(method, faces[0], {"Male": 1})
+
+
+class Knowing(CMMA):
+    """Knows the attributes of four faces, and keeps what it is asked for."""
+
+    def infer(self, images):
+        self.known = torch.linspace(-1, 1, 4 * len(self.spec.attributes)).view(4, -1)
+        return self.known
+
+    def edit(self, images, attributes, target, strength=1.0):
+        self.asked = attributes, target, strength
+        return images
+
+
+def columns_of(spec, *names):
+    return [spec.position(name) for name in names]
+
+
+def test_what_is_set_takes_the_others_of_its_group_away_as_strongly(data, faces):
+    method, (images, _) = make(Knowing, data), faces
+    spec = method.spec
+    with torch.inference_mode():
+        edited(method, images, {"Eyeglasses": 1.5, "Smiling": 0.0})
+        _, target, strengths = method.asked
+        eyewear = columns_of(spec, "Eyeglasses", "No Eyewear", "Sunglasses")
+        assert strengths.nonzero()[:, 0].tolist() == eyewear
+        assert strengths[eyewear].tolist() == [1.5] * 3
+        torch.testing.assert_close(target[0], spec.changed(method.known[0], ["Eyeglasses"]))
+        # What is named is as it is named; of two that are set the stronger one takes the third away.
+        edited(method, images, {"Eyeglasses": 1.0, "Sunglasses": 0.5})
+        _, target, strengths = method.asked
+        assert strengths[eyewear].tolist() == [1.0, 1.0, 0.5]
+        assert target[0, eyewear[2]] == pytest.approx(spec.standard_value("Sunglasses", True))
+        edited(method, images, {"Eyeglasses": -1.0})
+        assert method.asked[2].nonzero()[:, 0].tolist() == eyewear[:1]
+
+
+def test_the_others_are_kept_or_move_as_expected(data, faces):
+    method, (images, _) = make(Knowing, data), faces
+    spec, named = method.spec, ["Male", "Senior"]
+    amounts = {"Male": -2.0, "Senior": 1.0}
+    with torch.inference_mode():
+        edited(method, images, amounts)
+        before, kept, strengths = method.asked
+        change = (kept - before) * strengths
+        assert change.any(0).nonzero()[:, 0].tolist() == sorted(columns_of(spec, *named))
+        edited(method, images, amounts, others="expected")
+        before, target, strengths = method.asked
+        torch.testing.assert_close((target - before) * strengths, spec.expected(change, columns_of(spec, *named)))
+        # The strength is of all: at 0 nothing moves.
+        edited(method, images, amounts, 0.0, others="expected")
+        before, target, strengths = method.asked
+        assert not ((target - before) * strengths).any()
+    moves = moved_along(method, images, amounts)
+    assert set(moves) == set(spec.attributes) - {*named}
+    expected = spec.expected(change, columns_of(spec, *named)).mean(0)
+    assert list(moves.values()) == sorted(moves.values(), key=abs, reverse=True)
+    for name, move in moves.items():
+        assert move == pytest.approx(expected[spec.position(name)].item(), abs=1e-5)

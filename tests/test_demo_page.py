@@ -232,7 +232,7 @@ def test_a_number_out_of_range_is_the_nearest_and_an_empty_box_is_zero(tab, fold
     said = (folder / "errors").read_text()
     box, before = tab.get_by_label("number input for Smiling"), pictures(tab)
     shows = "src => document.querySelector('.pictures img[alt=CMMA]').src == src"
-    for typed, least_or_most in (("99", "2"), ("-99", "-2")):
+    for typed, least_or_most in (("99", "4"), ("-99", "-4")):
         box.fill(least_or_most)
         changed(tab, before)
         expected = pictures(tab)["CMMA"]

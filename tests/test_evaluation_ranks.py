@@ -27,7 +27,7 @@ from lit_faces.callbacks.verification import Verification
 
 def labels(data, devices, embedding=None):
     callbacks = [
-        AttributeEdits("judge", mean_over="images"),
+        AttributeEdits("judge", mean_over="images", strengths=(1.0, 2.0)),
         CounterfactualError(),
         IdentityPairs(pairs=25),
         Leakage(probe_images=33),

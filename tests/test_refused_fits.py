@@ -211,11 +211,13 @@ VALUES = {
     ),
     "a list for an edit": (
         ["--edits.edits", "{Foo: [Nope]}"],
-        "--edits.edits must be of the form '{NAME: {set: [ATTRIBUTE], reset: [ATTRIBUTE]}}', got {'Foo': ['Nope']}",
+        "--edits.edits must be of the form '{NAME: {set: [ATTRIBUTE], reset: [ATTRIBUTE], others: kept, strength: 1}}', "
+        "got {'Foo': ['Nope']}",
     ),
     "a name for the attributes of an edit": (
         ["--edits.edits", "{Foo: {set: Smiling}}"],
-        "--edits.edits must be of the form '{NAME: {set: [ATTRIBUTE], reset: [ATTRIBUTE]}}', got {'Foo': {'set': 'Smiling'}}",
+        "--edits.edits must be of the form '{NAME: {set: [ATTRIBUTE], reset: [ATTRIBUTE], others: kept, strength: 1}}', "
+        "got {'Foo': {'set': 'Smiling'}}",
     ),
 }
 

@@ -170,6 +170,8 @@ def test_a_rise_within_two_hundredths_of_the_largest_is_as_good():
 
     assert best(0.48, 0.5, 0.4) == 1
     assert best(0.479, 0.5, 0.5) == 2
+    # One fifth that is not recognised is allowed, however it is rounded.
+    assert best(0.1, 0.9, 0.9, harms=(0, 0.2, 0.3), limit=1 - 0.8) == 2
     assert best(0.1, 0.5, 0.9, harms=(0, 0.5, 1.1)) == 2
     assert best(0.1, 0.5, 0.9, harms=(2, 2, 2)) == 1
     assert best(0.1, 0.5, 0.9, harms=(2, 2, 1)) == 3

@@ -31,8 +31,6 @@ _METRICS = {
     "edit": ("edit_accuracy", "edit_change_in_others"),
     "edit_inferred": ("edit_inferred_accuracy",),
 }
-
-
 _UNITS = {
     "edit_change_in_others": "mean absolute change of probability",
     "edit_rise": "difference of shares of faces",
@@ -56,11 +54,10 @@ class AttributeEdits(Evaluator):
     from the edit), `unedited_rate` (how often it sees the attribute in that reconstruction), `edit_rise`, the difference of
     the two rates, `edit_inferred_accuracy` after edits by a method that has to infer what the face is like before (CMMA's second
     version, section 4.5), and `generation_accuracy` for as many faces drawn from what the edit names alone, with the other
-    attributes as expected then. The classifier was trained on real training faces and is
-    frozen. `classifier` is its checkpoint; without one nothing is measured. Without `edits`, each label of the data is given
-    and taken away; of exclusive labels the classifier chooses the most probable one (CSVAE paper, section 5.4, method 1).
-    An edit without a strength of its own goes as far as is best on the validation split, of all `strengths` (see `Chooser`); of
-    one strength there is no choice.
+    attributes as expected then. The classifier was trained on real training faces and is frozen. `classifier` is its
+    checkpoint; without one nothing is measured. Without `edits`, each label of the data is given and taken away; of exclusive
+    labels the classifier chooses the most probable one (CSVAE paper, section 5.4, method 1). An edit without a strength of its
+    own has that of the `strengths` which is best on the validation split (see `Chooser`); of one there is no choice.
     `mean_over` says whether the overall rates are means over the edits or over all edited images, which weighs an edit by their
     number (the paper's "final" for CelebA-Glasses). Errors take images for independent, each with all its edits. With `watch`,
     the overall `edit_accuracy` is measured on the validation split too, after every epoch. Raises UserError if there is no
@@ -112,6 +109,10 @@ class AttributeEdits(Evaluator):
         self._edits = edits_of(trainer, method, "test" if trainer.testing else "validation")
         # Old descriptions of data have no covariance.
         self._others: Unnamed = "expected" if spec.covariance else "mean"
+        self._drawn = {
+            name: spec.vector(edit.set, edit.reset, self._others).to(method.device)
+            for name, edit in self._edits.items()
+        }
         for name, edit in self._edits.items():
             for kind in kinds:
                 self._hits[kind, name] = hits_of(edit, method)
@@ -186,8 +187,8 @@ class AttributeEdits(Evaluator):
             rows = batch.row[lacking]
             self._hits["unedited", name].update(rows, reference[lacking])
             if isinstance(method, Generates) and noise is not None:
-                drawn = spec.vector(edit.set, edit.reset, self._others).to(batch.attributes).expand(len(rows), -1)
-                self._hits["generation", name].update(rows, judge.probabilities(method.generate(drawn, noise[lacking])))
+                generated = method.generate(self._drawn[name].expand(len(rows), -1), noise[lacking])
+                self._hits["generation", name].update(rows, judge.probabilities(generated))
             if isinstance(method, Edits):
                 aimed = edit.others_target(reference[lacking], batch.attributes[lacking], spec)
                 self._hits["edit", name].update(rows, judge.probabilities(pictures.edited(edit)), aimed)

@@ -3,6 +3,7 @@
 from pytorch_lightning import Trainer
 from torch import Tensor
 
+from lit_faces.callbacks.attribute_edits import pictures_of
 from lit_faces.callbacks.measurement import Evaluation, Evaluator, columns, squared_error
 from lit_faces.data.batch import Batch
 from lit_faces.methods.base import Method
@@ -30,8 +31,7 @@ class Reconstruction(Evaluator):
 
     def update(self, trainer: Trainer, method: Method, batch: Batch) -> None:
         """Add a batch."""
-        assert isinstance(method, Reconstructs)
-        found = method.reconstruct(batch.images, batch.attributes)
+        found = pictures_of(trainer, method, batch).unedited
         self._error.update(batch.row, squared_error(found, batch.images)[:, None])
         if self._sharpness is not None:
             self._sharpness.update(batch.row, (sharpness(found) / sharpness(batch.images))[:, None])

@@ -17,21 +17,19 @@ from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Classifies, Edits
 from lit_faces.metrics.attributes import AttributeHits
 
-# So many validation faces an edit, at the most; a rise then has a standard error of about .03.
-_FACES = 200
-_AT_ONCE = 100
+# So many validation faces an edit, at the most, which is one batch; a share has a standard error of .05 then.
+_FACES = 100
 # A weaker edit is as good as the best one if its rise is within so much of that one's.
 _WITHIN = 0.02
 # The share of edited photographs in which the person is to be recognised, where an embedding of persons is there.
 _RECOGNISED = 0.8
 # By how much more than at strength 1 the other attributes may change, where there is none.
 _TIMES = 2.0
+_ROUNDING = 1e-9
+_TRUTH, _PERSON, _OTHERS = "error against the true face", "share not recognised", "change of the other attributes"
 
 # Whether two pictures (B, C, H, W) each are of one person, (B,).
 SamePerson = Callable[[Tensor, Tensor], Tensor]
-
-
-_TRUTH, _PERSON, _OTHERS = "error against the true face", "share not recognised", "change of the other attributes"
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,7 @@ class Chooser:
         rows = edit.lacking(self.faces.attributes, self.method.spec).nonzero()[:_FACES, 0]
         if not len(rows):
             return Choice(1.0, 0, kind, nan, ())
-        parts = [self._tried(edit, hits, kind, self._batch(part), tried) for part in torch.split(rows, _AT_ONCE)]
-        means = torch.cat(parts).double().mean(0).tolist()
+        means = self._tried(edit, hits, kind, self._batch(rows), tried).double().mean(0).tolist()
         (seen, unharmed), *pairs = zip(means[::2], means[1::2], strict=True)
         trials = tuple(Trial(strength, hit - seen, harm) for strength, (hit, harm) in zip(tried, pairs, strict=True))
         at_one = trials[tried.index(1.0)].harm
@@ -137,7 +134,6 @@ class Chooser:
 def best_of(trials: Sequence[Trial], limit: float) -> float:
     """The smallest strength whose rise is within .02 of the largest, of those with no more harm than the limit, else 1."""
     # Harm that cannot be measured, of data with a single attribute, say, is none.
-    preserving = [trial for trial in trials if not trial.harm > limit]
+    preserving = [trial for trial in trials if not trial.harm > limit + _ROUNDING]
     largest = max((trial.rise for trial in preserving), default=0.0)
-    # Shares are rounded.
-    return min((t.strength for t in preserving if t.rise >= largest - _WITHIN - 1e-9), default=1.0)
+    return min((t.strength for t in preserving if t.rise >= largest - _WITHIN - _ROUNDING), default=1.0)

@@ -205,7 +205,8 @@ def _use(name: str, method: object, spec: DataSpec) -> str:
     if isinstance(method, Edits):
         verbs.append(f"lit-faces edit PHOTO --checkpoint FOLDER --set {shlex.quote(some)} -o OUT.png")
     if isinstance(method, Generates):
-        python.append(f"attributes = method.spec.vector(on=[{some!r}])[None]")
+        others = ', others="expected"' if spec.covariance else ""
+        python.append(f"attributes = method.spec.vector(on=[{some!r}]{others})[None]")
         python.append("image = method.generate(attributes, attributes.new_zeros(1, method.noise_dim))")
         verbs.append(f"lit-faces generate --checkpoint FOLDER --set {shlex.quote(some)} -o OUT.png")
     elif isinstance(method, Classifies):
