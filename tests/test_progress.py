@@ -51,7 +51,7 @@ def test_before_the_first_run_is_finished_the_page_shows_what_is_trained(tmp_pat
     assert ("0 of 3 runs, about &lt;9 minutes left" in page) is (progress is not None)
     assert ("not begun: judge, cvae" in page) is (progress is None)
     assert "Verdicts" not in page + text
-    assert "In training" in text
+    assert f"## {'Not finished' if progress is None else 'In training'}\n" in text
     # Nothing was measured.
     assert {path.name for path in report.iterdir()} == {"index.html", "report.md", "samples_cmma-seed0.png"}
 

@@ -58,7 +58,7 @@ class Page:
         """The sections that the page has, by the names that links have for them."""
         sections = {
             "edits": ("Edited faces", self.strip),
-            "samples": ("In training", self.samples),
+            "samples": ("Not finished" if self.progress is None else "In training", self.samples),
             "verdicts": ("Verdicts", self.verdicts),
             "tables": ("The paper's tables", self.tables),
             "further": ("Further results", self.further),
