@@ -61,6 +61,7 @@ class Strip:
     frame: Frame
     labels: tuple[str, ...]
     columns: tuple[Column, ...]
+    heading: str
     caption: str
 
 
@@ -90,6 +91,7 @@ class _Candidate:
 def draw_strip(context: Context) -> Strip | None:
     """Draw the strongest edits of the study's method, or its sums of faces if it makes no edits; None if it makes neither."""
     shown, labels, caption = _edited(context)
+    heading = "Edited faces" if shown else "Sums of faces"
     if not shown:
         shown, labels, caption = _added(context)
     if not shown:
@@ -107,7 +109,7 @@ def draw_strip(context: Context) -> Strip | None:
         for label, row, probability in zip(labels, one.rows, one.seen, strict=True)
     ]
     write_table(path.with_suffix(".csv"), ["edit", "run", "strength", "test row", "picture", "classifier"], table)
-    return Strip(path, frame, labels, columns, caption)
+    return Strip(path, frame, labels, columns, heading, caption)
 
 
 def _enlarged(image: Tensor, tile: int) -> Image.Image:
@@ -219,7 +221,8 @@ def _added(context: Context) -> tuple[list[_Shown], tuple[str, ...], str]:
             if shown:
                 caption = (
                     f"Sums of test faces in the codes of {run}: a - b + c, where of the three c alone has the attribute. "
-                    "The faces a are the first in the test split, each of another person; b and c are drawn at random. The numbers are the shares of "
+                    "The faces a are the first in the test split, each of another person; b and c are drawn at random. "
+                    "The numbers are the shares of "
                     "test faces in which the classifier finds the attribute, in a and in a - b + c."
                 )
                 return shown, ("a", "- b", "+ c", "a - b + c"), caption
