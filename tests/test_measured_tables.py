@@ -1,5 +1,7 @@
 """The tables of what was measured beyond a paper's own."""
 
+from dataclasses import replace
+
 from lit_faces.studies.cells import Cells
 from lit_faces.studies.collect import Results, Row
 from lit_faces.studies.measured import measured_tables
@@ -100,6 +102,20 @@ def test_edits_of_other_runs_are_a_table_of_their_own() -> None:
     assert made["edits"].title.endswith("(Smiling)")
     assert made["edits_male"].header[2:3] == ["ifcvaegan_male"]
     assert {line[0] for line in made["edits_male"].rows} == {"Male"}
+
+
+def test_the_strength_of_an_edit_stands_with_its_rates() -> None:
+    strong = replace(row("ifcvaegan", "edit_accuracy/Smiling", 0.9), settings={"strength": 1.5})
+    weak = row("icgan", "edit_accuracy/Smiling", 0.3)
+    rates = [row(run, "unedited_rate/Smiling", 0.1) for run in ("ifcvaegan", "icgan")]
+    rows = tables(*rates, strong, weak)["edits"].rows
+    assert [line[:4] for line in rows] == [
+        ["Smiling", "strength", "1.5", "-"],
+        ["Smiling", "unedited rate", "0.100 ± 0.010", "0.100 ± 0.010"],
+        ["Smiling", "edit accuracy", "0.900 ± 0.010", "0.300 ± 0.010"],
+    ]
+    assert "strength" in for_readers(tables(*rates, strong, weak)["edits"]).legend
+    assert tables(*rates, weak)["edits"].rows[0][1] == "unedited rate"
 
 
 def test_a_metric_is_told_beyond_the_papers_tables_if_they_lack_a_run() -> None:

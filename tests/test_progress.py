@@ -51,9 +51,17 @@ def test_before_the_first_run_is_finished_the_page_shows_what_is_trained(tmp_pat
     assert ("0 of 3 runs, about &lt;9 minutes left" in page) is (progress is not None)
     assert ("not begun: judge, cvae" in page) is (progress is None)
     assert "Verdicts" not in page + text
-    assert "In training" in text
+    assert f"## {'Not finished' if progress is None else 'In training'}\n" in text
     # Nothing was measured.
     assert {path.name for path in report.iterdir()} == {"index.html", "report.md", "samples_cmma-seed0.png"}
+
+
+def test_a_page_without_pictures_says_when_they_come(tmp_path: Path) -> None:
+    write_report(read_study("cmma"), options(tmp_path), "0 of 3 runs")
+    page = (tmp_path / "reports/cmma/smoke-synthetic/index.html").read_text()
+    assert "The first pictures appear after the first epoch" in page
+    assert "<img" not in page
+    assert not (tmp_path / "runs").exists()
 
 
 def test_every_way_of_not_being_finished_has_a_line(tmp_path: Path) -> None:

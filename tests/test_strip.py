@@ -14,7 +14,7 @@ from lit_faces.data.batch import DataSpec
 from lit_faces.data.synthetic import Synthetic
 from lit_faces.objectives.gaussian import LATENT_LOG_VARIANCE, DiagonalGaussian, diagonal
 from lit_faces.studies.collect import Results, Row
-from lit_faces.studies.figures.strip import COLUMNS, Strip, draw_strip
+from lit_faces.studies.figures.strip import COLUMNS, Column, Strip, draw_strip
 from lit_faces.studies.study import Study, read_study
 
 NAMED = {"Big Nose": ("Big Nose",), "Moustache": ("Mustache",), "Spectacles": ("Eyeglasses",)}
@@ -204,14 +204,23 @@ def test_a_ladder_shows_sums_of_faces(context: StubContext) -> None:
     assert [column.title for column in strip.columns] == [name for (name,) in NAMED.values() for _ in (0, 1)]
     faces, spec = context.data_module.splits["test"], context.data_module.spec
     place = {int(index): number for number, index in enumerate(faces.index)}
+    used: set[int] = set()
     for column, name in enumerate(name for (name,) in NAMED.values() for _ in (0, 1)):
         a, b, c, result = rows[4 * column : 4 * column + 4]
+        lacking = ~spec.binary(faces.attributes)[:, spec.position(name)]
+        free = [i for i in range(len(faces)) if lacking[i] and int(faces.identity[i]) not in used]
+        assert place[int(a["test row"])] == free[0]
+        used.add(int(faces.identity[free[0]]))
         holds = [
             bool(spec.binary(faces.attributes)[place[int(row["test row"])], spec.position(name)]) for row in (a, b, c)
         ]
         assert holds == [False, False, True]
         values = [float(row["classifier"]) for row in (a, b, c, result)]
         assert values[3] == pytest.approx(values[0] - values[1] + values[2], abs=3e-4)
+
+
+def test_what_is_worn_is_named_in_short() -> None:
+    assert Column("No Wearing_Hat", "x", 1.5, None, None).title == "No Hat x1.5"
 
 
 def test_without_a_method_that_edits_there_is_no_strip(context: StubContext) -> None:

@@ -46,13 +46,13 @@ def _is_guessed(study: Study, claim: Claim, results: Results) -> bool:
 
 
 def _guess(claim: Claim) -> Judgement:
-    return Judgement(claim.claim, "not tested", "the classifier that judges it is near chance", [])
+    return Judgement(claim.claim, "not tested", "the classifier is near chance", [])
 
 
 def _judge(claim: Claim, results: Results) -> Judgement:
     pairs = _pairs(claim, results)
     if not pairs or any(np.isnan(values).all() for _, values, _ in pairs):
-        return Judgement(claim.claim, "not tested", "the runs or metrics that it needs were not measured", [])
+        return Judgement(claim.claim, "not tested", "its runs or metrics are not measured", [])
     evidence = [{"of": name, **interval(values, identity)} for name, values, identity in pairs]
     lows, highs = [e["low"] for e in evidence], [e["high"] for e in evidence]
     least, most, test = _test(claim)

@@ -23,6 +23,7 @@ MEASURED = (
     "edit_accuracy",
     "edit_inferred_accuracy",
     "unedited_rate",
+    "edit_rise",
     "edit_change_in_others",
     "generation_accuracy",
     "identity_kept",
@@ -47,6 +48,7 @@ _OF_PERSONS = ("identity_kept", "identity_accuracy")
 _OF_EDITS = (
     "unedited_rate",
     "edit_accuracy",
+    "edit_rise",
     "edit_inferred_accuracy",
     "edit_change_in_others",
     "generation_accuracy",
@@ -238,11 +240,20 @@ def _edits_tables(study: Study, results: Results, judge: str) -> list[Cells]:
     return tables
 
 
+def _strength(row: Row | None) -> str:
+    """How strong an edit was that has been measured, where that was chosen."""
+    strength = None if row is None else row.settings.get("strength")
+    return "-" if strength is None else f"{strength:g}"
+
+
 def _edits_table(
     study: Study, results: Results, judge: str, name: str, title: str, runs: tuple[str, ...], edits: list[str]
 ) -> Cells:
     rows = []
     for edit in edits:
+        strengths = [_strength(results.row(run, f"edit_accuracy/{edit}")) for run in runs]
+        if any(strength != "-" for strength in strengths):
+            rows.append([edit, "strength", *strengths, "-", "-"])
         sees = results.row(judge, f"balanced_accuracy/{judged_attribute(study, edit)}")
         for kind in _OF_EDITS:
             found = [results.row(run, f"{kind}/{edit}") for run in runs]

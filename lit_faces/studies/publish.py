@@ -9,14 +9,15 @@ from lit_faces.errors import UserError
 from lit_faces.files import write_text
 from lit_faces.studies.study import Study
 
-_LARGEST_FIGURE = 300 * 1024
+# Bytes of a figure, and of the first picture of a page.
+_LARGEST_FIGURE, _LARGEST_STRIP = 300 * 1024, 800 * 1024
 _COPIED = (".png", ".csv", ".json")
 
 
 def publish(study: Study, report: Path, docs: Path, readme: Path) -> list[Path]:
     """Copy a report's page, figures, tables and results into `docs`/results in place of older ones; renew `readme`'s verdicts.
 
-    Returns the pages that were written. Raises UserError if there is no report, or if a figure exceeds 300 KB.
+    Returns the pages that were written. Raises UserError if there is no report, or if a figure is too large.
     """
     page, results = report / "report.md", report / "results.json"
     if not page.is_file() or not results.is_file():
@@ -26,8 +27,9 @@ def publish(study: Study, report: Path, docs: Path, readme: Path) -> list[Path]:
     text = page.read_text(encoding="utf-8")
     files = [path for path in sorted(report.iterdir()) if path.suffix in _COPIED]
     for path in files:
-        if path.suffix == ".png" and path.stat().st_size > _LARGEST_FIGURE:
-            raise UserError(f"{path} has {path.stat().st_size // 1024} KB, more than {_LARGEST_FIGURE // 1024}")
+        largest = _LARGEST_STRIP if path.name == "strip.png" else _LARGEST_FIGURE
+        if path.suffix == ".png" and path.stat().st_size > largest:
+            raise UserError(f"{path} has {path.stat().st_size // 1024} KB, more than {largest // 1024}")
     for path in files:
         shutil.copyfile(path, folder / path.name)
         text = text.replace(f"]({path.name})", f"]({study.name}/{path.name})")

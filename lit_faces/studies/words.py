@@ -19,6 +19,7 @@ _METRICS = {
     "unedited_rate": "attribute found without the edit",
     "edit_accuracy": "edit accuracy: attribute found after the edit",
     "edit_inferred_accuracy": "edit accuracy if the model infers the face's attributes",
+    "edit_rise": "rise of the edit accuracy above the rate without the edit",
     "edit_change_in_others": "change of the other attributes",
     "generation_accuracy": "attribute found in generated faces",
     "counterfactual_mse": "squared error of the edited face against the true one",
@@ -78,8 +79,10 @@ HEADINGS = {
 }
 # The metrics of one edit, short.
 OF_EDITS = {
+    "strength": ("strength", "how far the edit goes, chosen on the validation split"),
     "unedited rate": ("found before", "share of faces in which the classifier finds the attribute without the edit"),
     "edit accuracy": ("found after", "the same after the edit"),
+    "edit rise": ("rise", "their difference"),
     "edit inferred accuracy": ("found after, inferred", "the same if the model infers the face's attributes"),
     "edit change in others": ("others", "mean change of the classifier's other probabilities"),
     "generation accuracy": ("generated", "share of generated faces in which the classifier finds the attribute"),

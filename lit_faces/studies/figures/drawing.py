@@ -21,7 +21,7 @@ from matplotlib import pyplot as plt
 # What a figure of the documentation may have, in bytes.
 LIMIT = 290_000
 # Pixels: between two pictures, of a line of text, and the widest sheet whose pictures are enlarged.
-_GAP, _LINE, _WIDEST = 4, 19, 1450
+_GAP, _LINE, _WIDEST = 4, 19, 1100
 _BLACK, _GREY, _WHITE = (34, 34, 34), (110, 110, 110), (255, 255, 255)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from lit_faces.arithmetic import arithmetic
-from lit_faces.callbacks.arithmetic import MOST, asked_of, operands
+from lit_faces.callbacks.arithmetic import asked_of, operands
 from lit_faces.callbacks.edits import Edit, labels_of, settle_edits
 from lit_faces.data.batch import DataSpec
 from lit_faces.images import to_pil
@@ -21,6 +21,8 @@ from lit_faces.studies.figures.panels import batch_of, seen
 from lit_faces.studies.judges import is_blind
 
 COLUMNS = 10
+# Bytes: the first picture of a page may have all its colours.
+LIMIT = 800_000
 # Fewer edits than this are each shown on several faces.
 _FEW = 6
 
@@ -40,7 +42,7 @@ class Column:
     @property
     def title(self) -> str:
         """The edit's name, with its strength if it is not 1."""
-        name = self.name.replace("_", " ")
+        name = self.name.replace("_", " ").replace("Wearing ", "")
         return name if self.strength == 1 else f"{name} x{self.strength:g}"
 
     @property
@@ -59,6 +61,7 @@ class Strip:
     frame: Frame
     labels: tuple[str, ...]
     columns: tuple[Column, ...]
+    heading: str
     caption: str
 
 
@@ -88,6 +91,7 @@ class _Candidate:
 def draw_strip(context: Context) -> Strip | None:
     """Draw the strongest edits of the study's method, or its sums of faces if it makes no edits; None if it makes neither."""
     shown, labels, caption = _edited(context)
+    heading = "Edited faces" if shown else "Sums of faces"
     if not shown:
         shown, labels, caption = _added(context)
     if not shown:
@@ -98,14 +102,14 @@ def draw_strip(context: Context) -> Strip | None:
     rates = [column.rates for column in columns]
     picture, frame = sheet(rows, (tile, tile), [column.title for column in columns], rates if any(rates) else ())
     path = context.folder / "strip.png"
-    save_picture(picture, path)
+    save_picture(picture, path, LIMIT)
     table = [
         [one.column.name, one.column.run, one.column.strength, row, label, probability]
         for one in shown
         for label, row, probability in zip(labels, one.rows, one.seen, strict=True)
     ]
     write_table(path.with_suffix(".csv"), ["edit", "run", "strength", "test row", "picture", "classifier"], table)
-    return Strip(path, frame, labels, columns, caption)
+    return Strip(path, frame, labels, columns, heading, caption)
 
 
 def _enlarged(image: Tensor, tile: int) -> Image.Image:
@@ -217,7 +221,8 @@ def _added(context: Context) -> tuple[list[_Shown], tuple[str, ...], str]:
             if shown:
                 caption = (
                     f"Sums of test faces in the codes of {run}: a - b + c, where of the three c alone has the attribute. "
-                    "The faces a are the first in the test split; b and c are drawn at random. The numbers are the shares of "
+                    "The faces a are the first in the test split, each of another person; b and c are drawn at random. "
+                    "The numbers are the shares of "
                     "test faces in which the classifier finds the attribute, in a and in a - b + c."
                 )
                 return shown, ("a", "- b", "+ c", "a - b + c"), caption
@@ -239,19 +244,24 @@ def _sums(context: Context, run: str, method: Layered, spec: DataSpec) -> list[_
     ordered = sorted(columns, key=lambda candidate: -candidate.rise)
     each = max(1, _FEW // max(1, len(ordered)))
     places = [candidate for candidate in ordered for _ in range(each)][:COLUMNS]
-    return [_one_sum(context, candidate, method, spec, place) for place, candidate in enumerate(places)]
+    used: set[int] = set()
+    return [_one_sum(context, candidate, method, spec, place, used) for place, candidate in enumerate(places)]
 
 
-def _one_sum(context: Context, candidate: _Candidate, method: Layered, spec: DataSpec, place: int) -> _Shown | None:
+def _one_sum(
+    context: Context, candidate: _Candidate, method: Layered, spec: DataSpec, seed: int, used: set[int]
+) -> _Shown | None:
+    """The sum for the first test face without the attribute whose person is not among those `used`, who is added."""
     faces, attribute = context.data(candidate.column.run).splits["test"], candidate.column.name
     truth = spec.binary(faces.attributes)
     alike = ALIKE in spec.attributes and attribute != ALIKE
     kinds = truth[:, spec.position(ALIKE)] if alike else torch.zeros(len(faces))
-    chosen = operands(truth[:, spec.position(attribute)], kinds, max(MOST, place + 1), place)
-    if not len(chosen):
+    chosen = operands(truth[:, spec.position(attribute)], kinds, len(faces), seed)
+    three = next((rows for rows in chosen if int(faces.identity[rows[0]]) not in used), None)
+    if three is None:
         return None
-    # Another face a in every column, as far as there are any.
-    batch = batch_of(faces[chosen[place % len(chosen)]])
+    used.add(int(faces.identity[three[0]]))
+    batch = batch_of(faces[three])
     a, b, c = torch.split(batch.images, 1)
     images = torch.cat([batch.images, arithmetic(method, a, b, c)])
     found = _seen(context.judge(candidate.column.run), attribute, True, images)
