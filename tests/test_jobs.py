@@ -131,6 +131,9 @@ def test_two_jobs_give_the_bits_of_one_and_renew_the_report_meanwhile(
     # Both methods were begun before either was done.
     begun = [number for number, line in enumerate(lines) if " trains in " in line]
     assert max(begun) < min(number for number, line in enumerate(lines) if "cmma: done" in line or "cvae: done" in line)
+    assert [line for line in lines if "report" in line] == [
+        f"report so far: {tmp_path}/reports/tiny/tiny-synthetic/index.html"
+    ]
     noted = [json.loads(line) for line in (tmp_path / "noted").read_text().splitlines()]
     assert len(noted) >= 3
     assert noted[0][2] == "0 of 3 runs"
@@ -218,6 +221,9 @@ def test_a_study_that_is_killed_takes_its_runs_with_it_and_resumes_to_the_same_b
         with (folder / name / ".lock").open("a") as lock:
             # Nobody has it once the run's process has ended.
             wait_until(lambda lock=lock: _can_lock(lock))
+    # They have not gone on to their end.
+    trained = [torch.load(folder / name / "checkpoints/last.ckpt", weights_only=True)["epoch"] for name in FOLDERS[:2]]
+    assert min(trained) < 2
     assert not any((folder / name / "plan.json").exists() for name in FOLDERS[:2])
     execute(study, options, plan(study, options))
     assert_same_study(folder, one_by_one)
@@ -356,4 +362,4 @@ def test_a_report_that_fails_is_told_once_and_stops_nothing(
     execute(study, options, runs := plan(study, options))
     assert len(called) == 2 * len(runs)
     lines = capsys.readouterr().out.splitlines()
-    assert lines.count("the report cannot be written before the end: no report yet") == 1
+    assert lines.count("no report before the end: no report yet") == 1
