@@ -34,7 +34,7 @@ def execute(study: Study, options: Options, runs: list[Run]) -> None:
 
 
 def in_order(runs: Sequence[Run]) -> list[Run]:
-    """The study's first method and what it needs, the other judges, then the longest first, as far as epochs tell.
+    """The study's first method and what it needs, the other classifiers, then the longest runs first, as far as epochs tell.
 
     So the first pictures come early, and few jobs wait for the last one to end.
     """
