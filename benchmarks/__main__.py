@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import freed_memory, parzen, training_loop, training_step
+from benchmarks import freed_memory, parzen, study, training_loop, training_step
 from benchmarks.result import Result
 from benchmarks.workload import FULL, QUICK, Scale
 from lit_faces.allocator import keep_freed_memory
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Result]] = {
     "training_loop": training_loop.run,
     "freed_memory": freed_memory.run,
     "parzen": parzen.run,
+    "study": study.run,
 }
 
 

@@ -13,16 +13,21 @@ os.close(_other_end)
 
 
 def instant_children(
-    monkeypatch: pytest.MonkeyPatch, work_on: Callable[[Sequence[str]], object] = len, code: int = 0
+    monkeypatch: pytest.MonkeyPatch,
+    work_on: Callable[[Sequence[str]], object] = len,
+    code: int = 0,
+    report: tuple[int, Sequence[str]] = (0, ()),
 ) -> list[tuple[str, ...]]:
-    """Let the children of studies do nothing but `work_on` their verb; returns the verbs, which are collected."""
+    """Let the children of studies do nothing but `work_on` their verb; returns the verbs, which are collected.
+
+    They end with `code`; one that writes a `report` with a code and lines of its own.
+    """
     called: list[tuple[str, ...]] = []
 
     class Instant:
-        last_lines = ()
-
         def __init__(self, work: object, *arguments: Sequence[str], environment: object = None) -> None:
-            self.code, self.signs = code, [os.dup(_READY)]
+            self.signs = [os.dup(_READY)]
+            self.code, self.last_lines = (code, ()) if work is run_verb else report
             if work is run_verb:
                 called.append(tuple(arguments[0]))
                 work_on(arguments[0])

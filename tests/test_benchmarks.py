@@ -13,12 +13,16 @@ def results(tmp_path_factory):
     from benchmarks.__main__ import main
 
     folder = tmp_path_factory.mktemp("results")
-    assert main(["--quick", "--output", str(folder)]) == 0
+    assert main(["--quick", "--output", str(folder), *NAMES]) == 0
     return {path.stem: json.loads(path.read_text()) for path in folder.iterdir()}
 
 
 def test_every_benchmark_writes_its_file(results):
+    from benchmarks.__main__ import BENCHMARKS
+
     assert results.keys() == NAMES
+    # This one trains for minutes.
+    assert BENCHMARKS.keys() - NAMES == {"study"}
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -100,3 +104,25 @@ def test_too_few_rounds_are_refused():
 
     with pytest.raises(ValueError, match="at least 5"):
         interleave({"one": lambda: 1.0}, 4)
+
+
+def test_a_study_is_timed_with_one_job_and_with_two_in_turn(monkeypatch):
+    from benchmarks import study
+    from benchmarks.workload import FULL, QUICK
+
+    calls = []
+
+    def reproduce(jobs, words):
+        calls.append((jobs, *words))
+        record = {"training": {"seconds": 30.0, "threads": 1}, "evaluation": {"seconds": 10.0}}
+        return 80.0 / jobs, [record, record]
+
+    monkeypatch.setattr(study, "reproduce", reproduce)
+    result = study.run(FULL)
+    assert calls == [(1,), (2,), (2,), (1,), (1,), (2,)]
+    assert result.ratios["a study, two jobs"]["rounds"] == [2.0] * 3
+    assert result.seconds["1 job"]["median"] == 80.0
+    assert result.details["share_of_evaluation"]["median"] == 0.25
+    calls.clear()
+    study.run(QUICK)
+    assert [call[0] for call in calls] == [1, 2]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from lit_faces.errors import UserError
 from lit_faces.files import write_json
-from lit_faces.processes import Child, end, run_verb, use_threads, wait_for, wait_for_all
+from lit_faces.processes import Child, end, exit_when_terminated, run_verb, use_threads, wait_for, wait_for_all
 from lit_faces.run_folder import FOLDER_OPTION
 from lit_faces.studies.plan import Run, write_overlays
 from lit_faces.studies.study import Options, Study
@@ -34,7 +34,7 @@ def execute(study: Study, options: Options, runs: list[Run]) -> None:
 
 
 def in_order(runs: Sequence[Run]) -> list[Run]:
-    """The study's first method and what it needs, the other judges, then the longest first, as far as epochs tell.
+    """The study's first method and what it needs, the other classifiers, then the longest runs first, as far as epochs tell.
 
     So the first pictures come early, and few jobs wait for the last one to end.
     """
@@ -77,7 +77,8 @@ class _Execution:
             title = f"[{number}/{len(runs)}] {run.name}{seed}"
             self.jobs.append(_Job(run, title, Course(run.epochs, run.is_judge)))
         self.reporting: Child | None = None
-        self.report_is_due = self.report_was_begun = self.report_failed = False
+        self.report_is_due = self.report_was_begun = False
+        self.told: set[bool] = set()
 
     def go_on_to_the_end(self) -> None:
         try:
@@ -164,10 +165,11 @@ class _Execution:
             if code is None:
                 return
             self.reporting = None
-            if code != 0 and not self.report_failed:
-                self.report_failed = True
+            if (succeeded := code == 0) not in self.told:
+                self.told.add(succeeded)
+                page = self.options.reports / self.study.name / self.options.label / "index.html"
                 why = child.last_lines[-1].removeprefix(_ERROR) if child.last_lines else f"it ended with code {code}"
-                print(f"the report cannot be written before the end: {why}", flush=True)
+                print(f"report so far: {page}" if succeeded else f"no report before the end: {why}", flush=True)
         if self.report_is_due and any(not job.course.ended for job in self.jobs):
             self.report_is_due, self.report_was_begun = False, True
             done = sum(job.course.ended for job in self.jobs)
@@ -195,7 +197,8 @@ def write_interim_report(study: Study, options: Options, progress: str) -> int:
     os.nice(_NICENESS)
     use_threads(1)
     try:
-        write_report(study, options)
+        with exit_when_terminated():
+            write_report(study, options, progress)
     except UserError as error:
         print(f"{_ERROR}{error}", file=sys.stderr, flush=True)
         return 2

@@ -48,7 +48,7 @@ class Course:
 def time_left(courses: Sequence[Course], jobs: int) -> float | None:
     """Seconds until all runs have ended, `jobs` of them at a time; None while nothing is known of some.
 
-    A run that has not shown its pace is taken to have the mean pace of those that are judges as it is, or are none.
+    A run that has not shown its pace is taken to have the mean pace of its kind: of the classifiers, or of the methods.
     """
     left = []
     for course in courses:
