@@ -11,7 +11,7 @@ from lit_faces.files import sha256_of, write_text
 from lit_faces.run_folder import RunFolder
 from lit_faces.studies.study import Options, Study, merged_section
 
-# How strong the edits of a study may be, each as is best on the validation split.
+# How strong a study's own edits may be, each as is best on the validation split.
 STRENGTHS = (1.0, 1.5, 2.0, 3.0)
 _THREADS = "--threads="
 
@@ -275,9 +275,10 @@ def _edits_overlay(study: Study, judge: Run, embedding: Run | None) -> str:
     """Who judges, and on what; a study without edits of its own has those of the data's labels."""
     import yaml
 
-    edits: dict[str, Any] = {"classifier": str(judge.folder.checkpoint), "strengths": list(STRENGTHS)}
+    edits: dict[str, Any] = {"classifier": str(judge.folder.checkpoint)}
     if study.edits:
-        edits["edits"] = study.edits
+        # Labels are switched as their papers' tables have it, by 1.
+        edits |= {"edits": study.edits, "strengths": list(STRENGTHS)}
     overlay = {"edits": edits}
     planned = {key: judge.plan[key] for key in ("fit", "configs")}
     if embedding is not None:
