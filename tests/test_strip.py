@@ -133,7 +133,7 @@ def test_the_edits_that_rise_most_come_first_with_their_strengths_and_rates(cont
     strip, rows = drawn(context)
     # Of few edits each has several columns.
     assert [column.title for column in strip.columns] == [
-        *["Moustache x2"] * 2,
+        *["Moustache \u00d72"] * 2,
         *["Big Nose"] * 2,
         *["Spectacles"] * 2,
     ]
@@ -220,7 +220,7 @@ def test_a_ladder_shows_sums_of_faces(context: StubContext) -> None:
 
 
 def test_what_is_worn_is_named_in_short() -> None:
-    assert Column("No Wearing_Hat", "x", 1.5, None, None).title == "No Hat x1.5"
+    assert Column("No Wearing_Hat", "x", 1.5, None, None).title == "No Hat \u00d71.5"
 
 
 def test_without_a_method_that_edits_there_is_no_strip(context: StubContext) -> None:

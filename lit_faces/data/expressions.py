@@ -83,7 +83,7 @@ class Expressions(DrawnFaces):
         batch_size: int = 64,
         limit: int | None = None,
         seed: int = 0,
-        size: int = 64,
+        size: int = 48,
         train: int = 10080,
         validation: int = 1260,
         test: int = 1260,

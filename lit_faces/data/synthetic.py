@@ -46,7 +46,7 @@ class Synthetic(DrawnFaces):
         batch_size: int = 100,
         limit: int | None = None,
         seed: int = 0,
-        size: int = 64,
+        size: int = 48,
         train: int = 10000,
         validation: int = 1000,
         test: int = 2000,

@@ -1,6 +1,5 @@
 """How far the runs of a study are: which are finished, what is missing, and pictures of what is being trained."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ def is_finished(run: Run) -> bool:
 
 def is_current(run: Run) -> bool:
     """Whether a run is finished and was made by its own plan, not by another one whose results it is to replace."""
-    return is_finished(run) and run.made_by() == json.loads(json.dumps(run.plan))
+    return is_finished(run) and run.is_planned()
 
 
 def missing_lines(runs: Sequence[Run], finished: Sequence[Run]) -> list[str]:

@@ -20,7 +20,8 @@ from lit_faces.studies.figures.drawing import grid, write_table
 FACES = 7
 
 
-def _edits(described: dict[str, Any]) -> dict[str, Edit]:
+def edits_in(described: dict[str, Any]) -> dict[str, Edit]:
+    """The edits that a study describes."""
     keys = ("others", "strength")
     return {
         name: Edit(tuple(e.get("set", ())), tuple(e.get("reset", ())), **{key: e[key] for key in keys if key in e})
@@ -38,7 +39,7 @@ def _as_chosen(edits: Mapping[str, Edit], run: str, context: Context) -> dict[st
     """Edits as strong as those of the study that change the same were chosen to be for a run."""
     chosen = {
         (edit.set, edit.reset, edit.others): strength_of(context, run, name)
-        for name, edit in _edits(context.study.edits).items()
+        for name, edit in edits_in(context.study.edits).items()
     }
     return {
         name: edit.with_strength(chosen.get((edit.set, edit.reset, edit.others), 1.0)) for name, edit in edits.items()
@@ -79,8 +80,8 @@ def draw_generated(described: dict[str, Any], context: Context) -> list[Path]:
 
 def _generated(described: dict[str, Any], name: str, method: Method, context: Context) -> Path | None:
     spec, judge = method.spec, context.judge(name)
-    rows = next((r for r in map(_edits, described["rows"]) if all(_known(e, spec) for e in r.values())), None)
-    columns = {n: e for n, e in _edits(described["columns"]).items() if _known(e, spec)}
+    rows = next((r for r in map(edits_in, described["rows"]) if all(_known(e, spec) for e in r.values())), None)
+    columns = {n: e for n, e in edits_in(described["columns"]).items() if _known(e, spec)}
     if rows is None or not isinstance(method, Generates):
         return None
     others = unnamed(method, name)
@@ -118,7 +119,7 @@ def faces_lacking(data: FaceDataModule, edits: Sequence[Edit], count: int = FACE
 
 def draw_edited(names: list[str], context: Context) -> list[Path]:
     """Held-out faces with one attribute changed a row (CMMA's Figure 6, which uses training faces)."""
-    edits = {name: edit for name, edit in _edits(context.study.edits).items() if name in names}
+    edits = {name: edit for name, edit in edits_in(context.study.edits).items() if name in names}
     title = "attributes changed in held-out faces"
     drawn = [_edited("edit", title, edits, name, context) for name in context.methods]
     return [path for path in drawn if path is not None]
@@ -126,7 +127,7 @@ def draw_edited(names: list[str], context: Context) -> list[Path]:
 
 def draw_missing(described: dict[str, Any], context: Context) -> list[Path]:
     """Held-out faces whose attributes a run's method infers before it edits them (CMMA's second version, Figure 10)."""
-    edits, title = _edits(described["edits"]), "held-out faces of which only the picture is known"
+    edits, title = edits_in(described["edits"]), "held-out faces of which only the picture is known"
     run = described["run"]
     if not isinstance(context.methods.get(run), Infers):
         return []
@@ -139,7 +140,7 @@ def draw_senior(described: dict[str, Any], context: Context) -> list[Path]:
     run = described["run"]
     if run not in context.methods:
         return []
-    drawn = _edited("edit_senior", "held-out faces made old", _edits(described["edits"]), run, context, panels=2)
+    drawn = _edited("edit_senior", "held-out faces made old", edits_in(described["edits"]), run, context, panels=2)
     return [] if drawn is None else [drawn]
 
 
@@ -184,7 +185,7 @@ def _edited(
 
 def draw_removed(edit_name: str, context: Context) -> list[Path]:
     """Held-out faces with spectacles, and without them by each method that edits (CMMA's Figure 7)."""
-    edit = _edits(context.study.edits)[edit_name]
+    edit = edits_in(context.study.edits)[edit_name]
     editors = {name: method for name, method in context.methods.items() if isinstance(method, Edits)}
     if not editors or not _known(edit, next(iter(editors.values())).spec):
         return []

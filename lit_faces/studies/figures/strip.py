@@ -17,6 +17,7 @@ from lit_faces.methods.capabilities import Edits, Layered, Reconstructs
 from lit_faces.studies.figures.arithmetic import ALIKE
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.figures.drawing import Frame, save_picture, sheet, write_table
+from lit_faces.studies.figures.faces import edits_in, strength_of, stronger
 from lit_faces.studies.figures.panels import batch_of, seen
 from lit_faces.studies.judges import is_blind
 
@@ -43,7 +44,7 @@ class Column:
     def title(self) -> str:
         """The edit's name, with its strength if it is not 1."""
         name = self.name.replace("_", " ").replace("Wearing ", "")
-        return name if self.strength == 1 else f"{name} x{self.strength:g}"
+        return stronger(name, self.strength)
 
     @property
     def rates(self) -> str:
@@ -161,16 +162,12 @@ def _candidates(context: Context, run: str) -> Iterator[_Candidate]:
     method = context.method(run)
     if not isinstance(method, Edits) or method.spec.image_shape[1:] == (1, 1):
         return
-    described = {
-        name: Edit(tuple(edit.get("set", ())), tuple(edit.get("reset", ())))
-        for name, edit in context.study.edits.items()
-    }
+    described = edits_in(context.study.edits)
     for name, edit in settle_edits(described or None, method.spec, labels_of(method)).items():
         if all(attribute in method.spec.attributes for attribute in (*edit.set, *edit.reset)):
-            measured = context.results.row(run, f"edit_accuracy/{name}")
-            strength = 1.0 if measured is None else float(measured.settings.get("strength", 1.0))
+            own = edit.with_strength(strength_of(context, run, name))
             rates = _rates(context, run, f"unedited_rate/{name}", f"edit_accuracy/{name}")
-            yield _Candidate(Column(name, run, strength, *rates), edit)
+            yield _Candidate(Column(name, run, own.strength or 0.0, *rates), own)
 
 
 def _rates(context: Context, run: str, *metrics: str) -> list[float | None]:
@@ -191,8 +188,7 @@ def _one_edit(context: Context, candidate: _Candidate, used: set[tuple[str, int]
         return None
     used.add((data_set, int(faces.identity[row])))
     batch = batch_of(faces[torch.tensor([row])])
-    target = edit.apply(batch.attributes, method.spec)
-    edited = method.edit(batch.images, batch.attributes, target, candidate.column.strength)
+    edited = edit.made(method, batch.images, batch.attributes, method.spec)
     images = torch.cat([batch.images, _unchanged(method, batch.images, batch.attributes), edited])
     column, on = edit.target(method.spec)
     found = _seen(context.judge(run), method.spec.attributes[column], on, images)
