@@ -1,6 +1,7 @@
 """`lit-faces fit | validate | test | predict`: LightningCLI with this suite's defaults."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -64,7 +65,10 @@ def fast_precision() -> str:
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    # oneDNN may be told to do without what the processor has.
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
     fast = capability.get("amx_tile", False) or capability.get("avx512_bf16", False)
+    fast = fast and any(isa in allowed for isa in ("DEFAULT", "BF16", "FP16", "AMX"))
     return "bf16-mixed" if fast else "32-true"
 
 
