@@ -68,7 +68,7 @@ class PlainCMMA(CMMA):
     def build(self, spec: DataSpec) -> None:
         """h, f and g as published; their sizes are those of the fast ones."""
         with torch.device("meta"):
-            fast = CMMA(self.latent_dim, self.width)
+            fast = CMMA(latent_dim=self.latent_dim, width=self.width)
             fast.build(spec)
         encoder, decoder = fast.h.convolutions, fast.g.body
         convolutions = (encoder.conv1, encoder.conv2, encoder.conv3)

@@ -103,7 +103,7 @@ class RandomFaces(FaceDataModule):
 def network(cls: type[Form], scale: Scale, data: RandomFaces) -> Form:
     """CMMA or another form of it, with the parameters of one seed, on the device."""
     torch.manual_seed(0)
-    method = cls(scale.latent_dim, scale.width)
+    method = cls(latent_dim=scale.latent_dim, width=scale.width)
     method.prepare(data.spec)
     return method.to(device())
 

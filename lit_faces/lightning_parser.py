@@ -14,7 +14,11 @@ from lit_faces.methods.base import parameters_of
 
 _HINT = " (lit-faces VERB --help, --model.help CLASS and --data.help CLASS list the options)"
 # What to give where jsonargparse wants a Python type.
-_MEANT = {"float": "a finite number", "tuple": "a list, '[{}]'"}
+_MEANT = {
+    ("float",): "a finite number",
+    ("tuple",): "a list, '[{}]'",
+    ("dict", "float"): "a finite number or a ramp, '{{start: A, end: B, epochs: [M, N]}}'",
+}
 
 
 def _data_sets() -> list[str]:
@@ -42,9 +46,9 @@ def _refuse_value(message: str, ex: Exception | None) -> None:
     choices = [choice.strip("' ") for group in re.findall(r"Literal\[(.*?)\]", expected) for choice in group.split(",")]
     if choices:
         raise UserError(f"--{key} must be one of {', '.join(choices)}, got {given!r}") from ex
-    types = {*re.findall(r"Expected a <class '(\w+)'>", expected)} - {"NoneType"}
-    if len(types) == 1 and types <= _MEANT.keys():
-        raise UserError(f"--{key} must be {_MEANT[types.pop()].format(given)}, got {given!r}") from ex
+    types = tuple(sorted({*re.findall(r"Expected a <class '(\w+)'>", expected)} - {"NoneType"}))
+    if types in _MEANT:
+        raise UserError(f"--{key} must be {_MEANT[types].format(given)}, got {given!r}") from ex
 
 
 def refuse_null(config: Any) -> None:

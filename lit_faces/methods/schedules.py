@@ -22,8 +22,8 @@ def at(schedule: Schedule, epochs: float) -> float:
     if not isinstance(schedule, dict):
         return schedule
     first, last = schedule["epochs"]
-    share = 1.0 if epochs >= last else max(0.0, (epochs - first) / (last - first))
-    return schedule["start"] + share * (schedule["end"] - schedule["start"])
+    share = (epochs - first) / (last - first) if first < last else float(epochs >= last)
+    return schedule["start"] + min(1.0, max(0.0, share)) * (schedule["end"] - schedule["start"])
 
 
 def check_ramp(name: str, ramp: Ramp) -> None:

@@ -24,6 +24,8 @@ from lit_faces.studies.judges import is_blind
 COLUMNS = 10
 # Bytes: the first picture of a page may have all its colours.
 LIMIT = 800_000
+# What hides eyes, brows or hair, as data sets of faces call it.
+_HIDING = ("Sunglasses", "Wearing Hat", "Wearing_Hat")
 # Fewer edits than this are each shown on several faces.
 _FEW = 6
 
@@ -135,8 +137,8 @@ def _edited(context: Context) -> tuple[list[_Shown], tuple[str, ...], str]:
                 shown.append(one)
     caption = (
         f"Edits of test faces by {', '.join(dict.fromkeys(one.column.run for one in shown))}, strongest first. "
-        "Each column shows another person: the first in the test split who lacks the attribute. "
-        "From top to bottom: the test face, its reconstruction without a change, and the edited face."
+        "Each column shows another person: the first in the test split who lacks the attribute, and wears neither sunglasses "
+        "nor a hat if there is such a person. From top to bottom: the test face, its reconstruction without a change, and the edited face."
     )
     if any(one.column.rates for one in shown):
         caption += (
@@ -178,11 +180,18 @@ def _rates(context: Context, run: str, *metrics: str) -> list[float | None]:
 
 
 def _one_edit(context: Context, candidate: _Candidate, used: set[tuple[str, int]]) -> _Shown | None:
-    """The edit of the first test face that lacks the attribute and whose person is not among those `used`, who is added."""
+    """The edit of the first test face that lacks the attribute and whose person is not among those `used`, who is added.
+
+    Faces with sunglasses or a hat come after all others: they do not show what becomes of brows or hair.
+    """
     run, edit = candidate.column.run, candidate.edit
     method, faces, data_set = context.method(run), context.data(run).splits["test"], context.study.data_set(run)
     assert isinstance(method, Edits)
-    lacking = edit.lacking(faces.attributes, method.spec).nonzero()[:, 0].tolist()
+    spec = method.spec
+    hiding = [spec.position(name) for name in _HIDING if name in spec.attributes]
+    hidden = spec.binary(faces.attributes)[:, hiding].any(1)
+    lacking = edit.lacking(faces.attributes, spec).nonzero()[:, 0].tolist()
+    lacking.sort(key=lambda row: bool(hidden[row]))
     row = next((row for row in lacking if (data_set, int(faces.identity[row])) not in used), None)
     if row is None:
         return None
