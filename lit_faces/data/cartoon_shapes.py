@@ -193,7 +193,7 @@ def _goatee(s: Sheet, p: Params, look: Look) -> None:
     chin = look.middle + look.half_height
     d = ellipse(s.fu, s.v - chin + 0.06, 0.23, 0.16)
     s.paint(d, look.hair_dark * 0.8, p["Goatee"])
-    s.paint(d + 0.03, look.hair * 0.9, p["Goatee"])
+    s.paint(d + 0.03, look.hair_dark, p["Goatee"])
 
 
 def _mustache(s: Sheet, p: Params, look: Look) -> None:
@@ -204,7 +204,7 @@ def _mustache(s: Sheet, p: Params, look: Look) -> None:
     half = 0.035 + 0.040 * (1 - across).clamp_(min=0)
     d = both((s.v - line).abs_() - half, au - 0.27)
     s.paint(d, look.hair_dark * 0.8, p["Mustache"])
-    s.paint(d + 0.025, look.hair * 0.9, p["Mustache"])
+    s.paint(d + 0.025, look.hair_dark, p["Mustache"])
 
 
 def _hair(s: Sheet, p: Params, look: Look) -> None:
