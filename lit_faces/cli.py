@@ -59,16 +59,17 @@ from lit_faces.methods.base import Method
 from lit_faces.processes import check_devices, check_threads, use_threads
 from lit_faces.run_folder import RunFolder, SaveRunConfig
 
+_WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
+
 
 def fast_precision() -> str:
     """bf16-mixed where the processor multiplies bf16 matrices quickly (AMX or AVX-512 BF16, recent GPUs), else 32-true."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     capability = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    # oneDNN may be told to do without what the processor has.
-    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
     fast = capability.get("amx_tile", False) or capability.get("avx512_bf16", False)
-    fast = fast and any(isa in allowed for isa in ("DEFAULT", "BF16", "FP16", "AMX"))
+    # oneDNN can be kept from using what the processor has.
+    fast = fast and os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in _WITHOUT_BF16
     return "bf16-mixed" if fast else "32-true"
 
 

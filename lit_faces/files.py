@@ -48,7 +48,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 path.rename(old)
             try:
                 new.rename(path)
-            except OSError:
+            except BaseException:
                 if old.exists():
                     old.rename(path)
                 raise

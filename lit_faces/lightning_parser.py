@@ -16,6 +16,7 @@ _HINT = " (lit-faces VERB --help, --model.help CLASS and --data.help CLASS list 
 # What to give where jsonargparse wants a Python type.
 _MEANT = {
     ("float",): "a finite number",
+    ("int",): "a whole number",
     ("tuple",): "a list, '[{}]'",
     ("dict", "float"): "a finite number or a ramp, '{{start: A, end: B, epochs: [M, N]}}'",
 }
@@ -46,6 +47,8 @@ def _refuse_value(message: str, ex: Exception | None) -> None:
     choices = [choice.strip("' ") for group in re.findall(r"Literal\[(.*?)\]", expected) for choice in group.split(",")]
     if choices:
         raise UserError(f"--{key} must be one of {', '.join(choices)}, got {given!r}") from ex
+    if "'start'" in given or "required keys" in expected:
+        raise UserError(f"--{key} must be {_MEANT['dict', 'float'].format(given)}, got {given!r}") from ex
     types = tuple(sorted({*re.findall(r"Expected a <class '(\w+)'>", expected)} - {"NoneType"}))
     if types in _MEANT:
         raise UserError(f"--{key} must be {_MEANT[types].format(given)}, got {given!r}") from ex

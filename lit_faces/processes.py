@@ -32,8 +32,8 @@ def check_devices(option: str, devices: int) -> None:
     """
     import torch
 
-    gpus, cores = torch.cuda.device_count(), max(2, os.cpu_count() or 1)
-    there, what = (gpus, "GPUs") if gpus else (cores, "processor cores")
+    gpus = torch.cuda.device_count()
+    there, what = (gpus, "GPUs") if gpus else (max(2, cores()), "processor cores")
     if not 1 <= devices <= there:
         raise UserError(f"{option} must be from 1 to {there}, the number of {what} here, got {devices}")
 
@@ -51,6 +51,8 @@ def use_threads(threads: int) -> None:
 
     threadpool_limits(threads)
     torch.set_num_threads(threads)
+    # With several processes Lightning would set a number of its own.
+    os.environ["OMP_NUM_THREADS"] = str(threads)
 
 
 @contextmanager

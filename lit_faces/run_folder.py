@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from pydoc import locate
 from typing import IO, Any, Self
 
 import yaml
@@ -14,7 +15,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from lit_faces.errors import UserError
 from lit_faces.files import write_text
-from lit_faces.methods.base import read_checkpoint
+from lit_faces.methods.base import parameters_of, read_checkpoint
 
 # What to say in place of --trainer.default_root_dir: a verb that runs another one has an option of its own for the folder.
 FOLDER_OPTION = "LIT_FACES_FOLDER_OPTION"
@@ -137,8 +138,8 @@ class RunFolder:
         for leftover in self.path.rglob(".*.tmp"):
             leftover.unlink()
         if self.checkpoint.exists() and self.config.exists():
-            before = _flat(self.read_config())
-            now = _flat(config)
+            before, now = _flat(self.read_config()), _flat(config)
+            before = _defaults(config["model"]["class_path"], before) | before
             changed = [
                 f"{key}: {before.get(key)!r} -> {now.get(key)!r}"
                 for key in sorted({*before, *now})
@@ -158,6 +159,17 @@ class RunFolder:
                 f"{self.path} has been trained for {trained} epochs, more than --trainer.max_epochs={epochs}: "
                 f"ask for more, or give another {_folder_option()}"
             )
+
+
+def _defaults(class_path: str, before: dict[str, Any]) -> dict[str, Any]:
+    """What a run was trained with, of the method's arguments that came after it; its config does not have them."""
+    method = locate(class_path)
+    known = parameters_of(method) if isinstance(method, type) else {}
+    return {
+        f"model.init_args.{name}": parameter.default
+        for name, parameter in known.items()
+        if not any(key == f"model.init_args.{name}" or key.startswith(f"model.init_args.{name}.") for key in before)
+    }
 
 
 def _folder_option() -> str:

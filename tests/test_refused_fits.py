@@ -196,7 +196,10 @@ VALUES = {
         ["--data.batch_size", "null"],
         "--data.batch_size must not be null: give a value, or leave it out",
     ),
-    "no number": (["--model.learning_rate", "nan"], "--model.learning_rate must be a finite number or a ramp, '{start: A, end: B, epochs: [M, N]}', got 'nan'"),
+    "no number": (
+        ["--model.learning_rate", "nan"],
+        "--model.learning_rate must be a finite number or a ramp, '{start: A, end: B, epochs: [M, N]}', got 'nan'",
+    ),
     "an infinite number": (
         ["--model.learning_rate", "inf"],
         "--model.learning_rate must be a finite number or a ramp, '{start: A, end: B, epochs: [M, N]}', got 'inf'",

@@ -138,9 +138,9 @@ def test_most_rectifiers_live_after_a_short_run_with_the_laptops_recipe():
         latent_dim=20,
         optimizer="adam",
         initialization="he",
-        learning_rate={"start": 2e-3, "end": 2e-5, "epochs": [0, 2]},
-        warm_up_epochs=0.5,
-        floor={"start": -4, "end": -8, "epochs": [1, 2]},
+        learning_rate={"start": 2e-3, "end": 2e-5, "epochs": [0, 8]},
+        warm_up_epochs=4.0,
+        floor={"start": -4, "end": -8, "epochs": [6, 8]},
     )
     torch.manual_seed(0)
     Trainer(accelerator="cpu", max_epochs=2, limit_val_batches=0, gradient_clip_val=1000, **QUIET).fit(method, data)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -35,6 +36,8 @@ class Edit:
     strength: float | None = None
 
     def __post_init__(self) -> None:
+        if self.others not in get_args(Others):
+            raise UserError(f"the others of an edit must be {' or '.join(get_args(Others))}, got {self.others!r}")
         if self.strength is not None:
             check_strength(f"the strength of an edit of {', '.join((*self.set, *self.reset))}", self.strength)
 
@@ -91,7 +94,9 @@ class Edit:
 
     @property
     def single(self) -> tuple[str, bool] | None:
-        """The one attribute that it gives or takes away, and which of both; None if it is not one."""
+        """The one attribute that it gives or takes away, and which of both; None if others change too."""
+        if self.others != "kept":
+            return None
         if len(self.set) == 1:
             return self.set[0], True
         return (self.reset[0], False) if not self.set and len(self.reset) == 1 else None

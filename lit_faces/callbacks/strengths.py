@@ -96,7 +96,8 @@ class Chooser:
         trials = tuple(Trial(strength, hit - seen, harm) for strength, (hit, harm) in zip(tried, pairs, strict=True))
         at_one = trials[tried.index(1.0)].harm
         limit = {_TRUTH: unharmed, _PERSON: 1 - _RECOGNISED, _OTHERS: _TIMES * at_one}[kind]
-        return Choice(best_of(trials, limit), len(rows), kind, limit, trials)
+        allowed = [trial for trial in trials if trial.strength in strengths]
+        return Choice(best_of(allowed, limit), len(rows), kind, limit, trials)
 
     def _kind(self, edit: Edit) -> str:
         if isinstance(self.data, DrawsCounterfactuals) and edit.single:

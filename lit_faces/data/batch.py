@@ -137,8 +137,9 @@ class DataSpec:
             )
         if not len(named):
             return torch.zeros_like(change)
-        weights = regression(torch.tensor(self.covariance, dtype=torch.float64), named).to(change)
-        return change[..., list(named)] @ weights.T
+        weights = _regression(self.covariance, tuple(named)).to(change)
+        with torch.autocast(change.device.type, enabled=False):
+            return change[..., list(named)] @ weights.T
 
     def _columns(self, names: Sequence[str]) -> tuple[int, ...]:
         return tuple(self.position(name) for name in names)
@@ -163,6 +164,12 @@ def _tuples(value: Any) -> Any:
 def _constant(values: tuple[float, ...], like: Tensor) -> Tensor:
     """The values in the type of another tensor and on its device, copied there once."""
     return _copied(values, like.dtype, like.device)
+
+
+@lru_cache(maxsize=64)
+def _regression(covariance: tuple[tuple[float, ...], ...], named: tuple[int, ...]) -> Tensor:
+    with torch.inference_mode(False):
+        return regression(torch.tensor(covariance, dtype=torch.float64), named)
 
 
 # To copy is to wait for an accelerator, and training asks for the same numbers in every step.

@@ -199,7 +199,7 @@ _WEIGHTS = ("alpha", "beta", "gamma", "delta", "rho")
 
 
 def _check_number(name: str, value: object) -> None:
-    if isinstance(value, dict) and value.keys() == Ramp.__annotations__.keys():
+    if isinstance(value, dict) and value.keys() & Ramp.__annotations__.keys():
         check_ramp(name, cast(Ramp, value))
         for end in ("start", "end"):
             _check_number(name, value[end])

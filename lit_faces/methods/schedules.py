@@ -27,7 +27,9 @@ def at(schedule: Schedule, epochs: float) -> float:
 
 
 def check_ramp(name: str, ramp: Ramp) -> None:
-    """Raises UserError for a ramp that runs backwards, or whose epochs are not two numbers from 0 on."""
+    """Raises UserError for what is no ramp, one that runs backwards, or one whose epochs are not two numbers from 0 on."""
+    if ramp.keys() != Ramp.__annotations__.keys():
+        raise UserError(f"model.{name} must be a number or have {', '.join(Ramp.__annotations__)}, got {ramp}")
     epochs = ramp["epochs"]
     if len(epochs) != 2 or not all(isfinite(epoch) and epoch >= 0 for epoch in epochs):
         raise UserError(f"model.{name}.epochs must be two numbers of epochs, the first and the last, got {epochs}")

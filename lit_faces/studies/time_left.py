@@ -9,7 +9,8 @@ from statistics import mean
 class Course:
     """How far a run is, and what it has taken. Times are of one clock, in seconds.
 
-    A run is begun, finishes its epochs one by one, is evaluated and ends. One that resumes begins with the epochs that it had.
+    A run is begun, finishes its epochs one by one, is evaluated and ends. What one that resumes has been trained for is known
+    from its first epoch on.
     """
 
     epochs: int

@@ -86,7 +86,7 @@ def _with_jobs(study: "Study", options: "Options", jobs: int | None, threads: in
 
     jobs = jobs or max(1, (torch.cuda.device_count() or cores()) // options.devices)
     if threads is None and study.threads(options.profile) is None:
-        threads = max(1, cores() // jobs)
+        threads = max(1, cores() // (jobs * options.devices))
     return replace(options, jobs=jobs, threads=threads)
 
 

@@ -1,6 +1,7 @@
 """Figures of generated, edited and reconstructed faces."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -12,6 +13,7 @@ from lit_faces.callbacks.attribute_edits import Edit
 from lit_faces.data.base import FaceDataModule, to_unit_range
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.editing.generation import unnamed
+from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Classifies, Edits, Generates, Infers, Reconstructs
 from lit_faces.studies.figures.context import Context
@@ -21,12 +23,15 @@ FACES = 7
 
 
 def edits_in(described: dict[str, Any]) -> dict[str, Edit]:
-    """The edits that a study describes."""
-    keys = ("others", "strength")
-    return {
-        name: Edit(tuple(e.get("set", ())), tuple(e.get("reset", ())), **{key: e[key] for key in keys if key in e})
-        for name, e in described.items()
-    }
+    """The edits that a study describes. Raises UserError for one with other keys than those of an edit."""
+    for name, keys in described.items():
+        if unknown := set(keys) - {field.name for field in fields(Edit)}:
+            raise UserError(f"the edit {name!r} has {', '.join(sorted(unknown))}, which no edit has")
+    return {name: Edit(**{key: _plain(value) for key, value in keys.items()}) for name, keys in described.items()}
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def strength_of(context: Context, run: str, edit: str) -> float:

@@ -138,7 +138,8 @@ def _edited(context: Context) -> tuple[list[_Shown], tuple[str, ...], str]:
     caption = (
         f"Edits of test faces by {', '.join(dict.fromkeys(one.column.run for one in shown))}, strongest first. "
         "Each column shows another person: the first in the test split who lacks the attribute, and wears neither sunglasses "
-        "nor a hat if there is such a person. From top to bottom: the test face, its reconstruction without a change, and the edited face."
+        "nor a hat if there is such a person. "
+        "From top to bottom: the test face, its reconstruction without a change, and the edited face."
     )
     if any(one.column.rates for one in shown):
         caption += (
