@@ -72,7 +72,7 @@ class Choice:
 class Chooser:
     """Chooses strengths of edits of a `method` on the validation `faces` of `data`.
 
-    Of the strengths that preserve the face it takes the smallest whose rise, the share of faces in which the `classifier` sees
+    It takes the smallest strength that preserves the face and whose rise, the share of faces in which the `classifier` sees
     the attribute after the edit less that in which it sees it before, is within .02 of the largest. A drawn face is preserved if
     it is no further from the true one than without the edit; a photograph, if the person is recognised in .8 of the edited
     ones or, where nobody recognises persons, if the other attributes change at most twice as much as at strength 1. If no

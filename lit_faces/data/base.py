@@ -46,7 +46,7 @@ class LoadedData:
 
     `labels` are the attributes that a method with few of them is to model, where the data set is about some in particular;
     `exclusive` if at most one of them holds (expressions, say). `follows` names, for an attribute, those that are no longer free
-    when it changes (No_Beard for Facial_Hair, say): an edit may change them too. Of each of the `groups` at most one attribute
+    when it changes (No_Beard for Facial_Hair, say): an edit may change them too. At most one attribute of each of the `groups`
     holds (kinds of eyewear, say): setting one resets the others.
     """
 

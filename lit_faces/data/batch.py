@@ -59,7 +59,7 @@ class DataSpec:
     the raw units of the data set, measured on the train split. `low` and `high` (5th and 95th percentile) are the values for
     "reset" and "set"; above `threshold` an attribute counts as present. `labels` are the attributes that the data set is about,
     if it is about some in particular; at most one of them holds if they are `exclusive`. `follows` names the attributes that a
-    change of one determines, or may determine, by logic. Of each of the `groups` at most one attribute holds. `covariance`
+    change of one determines, or may determine, by logic. At most one attribute of each of the `groups` holds. `covariance`
     (A, A) is that of the standardised train split; checkpoints of older versions have none. `manifest` says where the images
     come from (source, checksum, crop, split sizes).
     """

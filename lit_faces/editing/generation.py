@@ -39,7 +39,7 @@ def find_drawable(method: Method, name: str) -> str:
 def unnamed(method: Method, path: object, asked: Unnamed | None = None) -> Unnamed:
     """What the attributes are that nobody names: what is `asked`, else as expected given the others.
 
-    Of a method whose data were described by an older version they are at their mean, of which a line on stderr says so.
+    If an older version described the method's data, they are at their mean, and a line on stderr says so.
     Errors: UserError if they are asked to be as expected there; the `path` of the checkpoint is named.
     """
     if asked == "mean" or method.spec.covariance:

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from lit_faces.studies.figures.drawing import write_table
 from lit_faces.studies.figures.strip import draw_strip
 from lit_faces.studies.measured import measured_tables
 from lit_faces.studies.page import Page, Picture, write_pages
-from lit_faces.studies.plan import Run, plan, reported, root_of
+from lit_faces.studies.plan import Run, reported, root_of
 from lit_faces.studies.progress import is_current, is_finished, missing_lines, samples
 from lit_faces.studies.study import Options, Study
 from lit_faces.studies.tables import (
@@ -64,8 +65,10 @@ def write_report(study: Study, options: Options, progress: str | None = None) ->
 
 def _standing(study: Study, options: Options, progress: str | None) -> _Standing:
     if progress is not None:
-        runs = plan(study, options)
-        return _Standing([run for run in runs if is_current(run)], runs, [], progress)
+        # Runs of methods that are not asked for now stay in the report.
+        runs = reported(study, options).runs
+        as_of = f"{progress} (at {datetime.now():%H:%M})"
+        return _Standing([run for run in runs if is_current(run)], runs, [], as_of)
     asked = reported(study, options)
     finished = [run for run in asked.runs if is_finished(run)]
     if not any(run.folder.path.is_dir() for run in asked.runs):

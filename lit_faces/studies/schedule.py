@@ -34,7 +34,7 @@ def execute(study: Study, options: Options, runs: list[Run]) -> None:
 
 
 def in_order(runs: Sequence[Run]) -> list[Run]:
-    """The study's first method and what it needs, the other classifiers, then the longest runs first, as far as epochs tell.
+    """The study's first method and what it needs, the other classifiers, then the runs of most epochs.
 
     So the first pictures come early, and few jobs wait for the last one to end.
     """
@@ -50,7 +50,7 @@ def in_order(runs: Sequence[Run]) -> list[Run]:
 
 @dataclass
 class _Job:
-    """A run and the process that is at one of its commands; `slot` tells it from those that work beside it."""
+    """A run and the process that is at one of its commands; `slot` distinguishes it from those that work beside it."""
 
     run: Run
     title: str
@@ -78,7 +78,7 @@ class _Execution:
             self.jobs.append(_Job(run, title, Course(run.epochs, run.is_judge)))
         self.reporting: Child | None = None
         self.report_is_due = self.report_was_begun = False
-        self.told: set[bool] = set()
+        self.reported_outcomes: set[bool] = set()
 
     def go_on_to_the_end(self) -> None:
         try:
@@ -125,7 +125,7 @@ class _Execution:
         job.child = Child(run_verb, list(job.verbs.pop(0)), environment=environment)
 
     def follow(self, job: _Job, child: Child) -> None:
-        """Tell what a job has done since; go on to its next command when it has ended."""
+        """Report what a job has done since; go on to its next command when it has ended."""
         now, code = time.monotonic(), child.code
         for line in child.lines():
             if epoch := _EPOCH.fullmatch(line):
@@ -165,8 +165,8 @@ class _Execution:
             if code is None:
                 return
             self.reporting = None
-            if (succeeded := code == 0) not in self.told:
-                self.told.add(succeeded)
+            if (succeeded := code == 0) not in self.reported_outcomes:
+                self.reported_outcomes.add(succeeded)
                 page = self.options.reports / self.study.name / self.options.label / "index.html"
                 why = child.last_lines[-1].removeprefix(_ERROR) if child.last_lines else f"it ended with code {code}"
                 print(f"report so far: {page}" if succeeded else f"no report before the end: {why}", flush=True)
@@ -206,7 +206,7 @@ def write_interim_report(study: Study, options: Options, progress: str) -> int:
 
 
 def _measure(values: str) -> str:
-    """Of what was logged in an epoch, the measure on validation, or the loss where there is none."""
+    """The measure on validation that was logged in an epoch, or the loss if there was no validation."""
     named = values.split(", ")
     return next((value for value in named if value.startswith("validation/")), named[0])
 

@@ -144,7 +144,7 @@ def _of_edits(table: Cells, legend: dict[str, str]) -> Cells:
 class VerdictLine:
     """A claim as a reader sees it first: the verdict, the claim and the evidence in short, then all of it and the test.
 
-    Of a claim that was not tested, the evidence is the reason and there is no test.
+    A claim that was not tested has the reason for its evidence, and no test.
     """
 
     verdict: str
