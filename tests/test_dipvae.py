@@ -137,7 +137,7 @@ def test_the_penalties_whiten_the_code(data, batch):
     method = make(data, latent_dim=2, width=0.5, lambda_od=1e3, learning_rate=3e-3)
     optimiser = method.configure_optimizers()
     start = method.losses(batch)
-    for _ in range(70):
+    for _ in range(150):
         optimiser.zero_grad()
         method.losses(batch)["loss"].backward()
         optimiser.step()
