@@ -19,11 +19,12 @@ import torch
 import yaml
 from command import options
 from instant import instant_children
+from lightning_fabric.utilities.distributed import _set_num_threads_if_needed
 from test_resume import assert_same
 from tiny_study import write_study
 
 from lit_faces.errors import UserError
-from lit_faces.processes import Child, cores, run_verb, wait_for_all
+from lit_faces.processes import Child, cores, run_verb, use_threads, wait_for_all
 from lit_faces.studies import schedule
 from lit_faces.studies.plan import plan, write_overlays
 from lit_faces.studies.schedule import execute, gpus_of, in_order
@@ -363,3 +364,15 @@ def test_a_report_that_fails_is_told_once_and_stops_nothing(
     assert len(called) == 2 * len(runs)
     lines = capsys.readouterr().out.splitlines()
     assert lines.count("no report before the end: no report yet") == 1
+
+
+def test_lightning_leaves_the_number_of_threads_alone(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    before = torch.get_num_threads()
+    try:
+        use_threads(1)
+        _set_num_threads_if_needed(num_processes=2)
+        assert torch.get_num_threads() == 1
+    finally:
+        use_threads(before)

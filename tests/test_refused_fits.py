@@ -179,7 +179,9 @@ def test_a_damaged_checkpoint_is_refused_by_every_verb_that_reads_it(main, error
 
 # What stands behind an option.
 
+RAMP = "must be a finite number or a ramp, '{start: A, end: B, epochs: [M, N]}', got"
 VALUES = {
+    "no number of threads": (["--threads", "x"], "--threads must be a whole number, got 'x'"),
     "null for a rate": (
         ["--model.learning_rate", "null"],
         "--model.learning_rate must not be null: give a value, or leave it out",
@@ -198,11 +200,11 @@ VALUES = {
     ),
     "no number": (
         ["--model.learning_rate", "nan"],
-        "--model.learning_rate must be a finite number or a ramp, '{start: A, end: B, epochs: [M, N]}', got 'nan'",
+        f"--model.learning_rate {RAMP} 'nan'",
     ),
     "an infinite number": (
         ["--model.learning_rate", "inf"],
-        "--model.learning_rate must be a finite number or a ramp, '{start: A, end: B, epochs: [M, N]}', got 'inf'",
+        f"--model.learning_rate {RAMP} 'inf'",
     ),
     "one label": (
         ["--model", "CSVAE", *LABELS[:1], "Smiling"],

@@ -170,3 +170,22 @@ def test_an_old_folder_takes_more_epochs_but_no_other_config(main, error_line, t
     assert "data.init_args.train: 16 -> 12" in error_line(options("fit", "CMMA", tmp_path, train=12))
     assert main([*options("fit", "CMMA", tmp_path), "--trainer.max_epochs", "2"]) == 0
     assert last(tmp_path)["epoch"] == 1
+
+
+def test_a_run_that_is_older_than_an_option_goes_on_with_its_default(main, error_line, tmp_path):
+    folder = tmp_path / "run"
+    assert main(fit("CMMA", folder, 1)) == 0
+
+    def forget():
+        path = folder / "config.yaml"
+        config = yaml.safe_load(path.read_text())
+        for name in ("floor", "optimizer"):
+            del config["model"]["init_args"][name]
+        path.write_text(yaml.safe_dump(config))
+
+    forget()
+    assert main(fit("CMMA", folder, 2)) == 0
+    assert last(folder)["training"]["epochs"] == 2
+    forget()
+    line = error_line([*fit("CMMA", folder, 3), "--model.floor", "-7"])
+    assert "another config (model.init_args.floor: -8.0 -> -7.0): give another" in line
