@@ -32,6 +32,8 @@ class Look:
         self.hair = hair
         # Darker towards a purer colour: shaded blond is golden, not olive.
         self.hair_dark = hair * (0.42 + 0.36 * hair)
+        # Brows and beards are darker still, so that they show on every skin.
+        self.beard = mix(self.hair_dark, rgb(INK), 0.55)
         self.male, self.female = p["Male"], 1 - p["Male"]
         self.haired = 1 - p["Bald"]
         self.half_width = 0.53 + 0.04 * p["face_width"] + 0.015 * self.male
@@ -137,7 +139,7 @@ def _brows(s: Sheet, p: Params, look: Look) -> None:
     )
     half = 0.020 + 0.010 * look.male + 0.045 * bushy
     d = both((s.v - line).abs_() - half * (1 - 1.5 * du), du.abs() - 0.145 - 0.02 * bushy)
-    s.paint(d, look.hair_dark * 0.85)
+    s.paint(d, look.beard)
 
 
 def _nose(s: Sheet, p: Params, look: Look) -> None:
@@ -155,7 +157,7 @@ def _nose(s: Sheet, p: Params, look: Look) -> None:
     sharp_nose = both(slant, s.v - tip)
     d = mix(round_nose, sharp_nose, pointy)
     s.paint(d - 0.026, look.line)
-    s.paint(d, mix(look.skin_dark, rgb((0.85, 0.35, 0.30)), 0.12))
+    s.paint(d, mix(look.skin_dark, rgb((0.85, 0.30, 0.25)), 0.12 + 0.4 * big.unsqueeze(1)))
     # The lit side gives the round nose its bulb and the pointed one its ridge.
     glow = mix(ellipse(s.fu + 0.25 * ru, s.v - tip + 1.25 * rv, 0.6 * ru, 0.6 * rv), both(d + 0.01, s.fu), pointy)
     s.paint(glow, look.skin)
@@ -192,8 +194,7 @@ def _goatee(s: Sheet, p: Params, look: Look) -> None:
     s = s.window(0.26, 0.5, 0.95)
     chin = look.middle + look.half_height
     d = ellipse(s.fu, s.v - chin + 0.06, 0.23, 0.16)
-    s.paint(d, look.hair_dark * 0.8, p["Goatee"])
-    s.paint(d + 0.03, look.hair_dark, p["Goatee"])
+    s.paint(d, look.beard, p["Goatee"])
 
 
 def _mustache(s: Sheet, p: Params, look: Look) -> None:
@@ -203,8 +204,7 @@ def _mustache(s: Sheet, p: Params, look: Look) -> None:
     line = look.nose_v + 0.075 + 0.03 * p["Big Nose"] + 0.055 * across
     half = 0.035 + 0.040 * (1 - across).clamp_(min=0)
     d = both((s.v - line).abs_() - half, au - 0.27)
-    s.paint(d, look.hair_dark * 0.8, p["Mustache"])
-    s.paint(d + 0.025, look.hair_dark, p["Mustache"])
+    s.paint(d, look.beard, p["Mustache"])
 
 
 def _hair(s: Sheet, p: Params, look: Look) -> None:
