@@ -4,6 +4,7 @@ import fcntl
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from inspect import Parameter
 from pathlib import Path
 from pydoc import locate
 from typing import IO, Any, Self
@@ -168,7 +169,8 @@ def _defaults(class_path: str, before: dict[str, Any]) -> dict[str, Any]:
     return {
         f"model.init_args.{name}": parameter.default
         for name, parameter in known.items()
-        if not any(key == f"model.init_args.{name}" or key.startswith(f"model.init_args.{name}.") for key in before)
+        if parameter.default is not Parameter.empty
+        and not any(key == f"model.init_args.{name}" or key.startswith(f"model.init_args.{name}.") for key in before)
     }
 
 

@@ -92,7 +92,7 @@ def test_the_methods_that_readme_trains_are_those_that_its_python_loads(folder: 
     exec(code, made)
     face = made["face"]
     for edited in (face, made["edited"], made["other"]):
-        assert edited.shape == (1, 3, 64, 64)
+        assert edited.shape == (1, 3, 48, 48)
         assert edited.min() >= 0
         assert edited.max() <= 1
     assert made["styles"].shape == (1, 2)
