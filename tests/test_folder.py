@@ -256,13 +256,13 @@ def test_all_pictures_that_cannot_be_used_are_listed_after_one_pass(photographs,
     good = {row["file"]: (pictures / row["file"]).read_bytes() for row in photographs}
     files = [*good]
     Image.new("RGB", (200, 200), "white").save(pictures / files[0])
-    photograph_of_face(50, 30).resize((96, 77)).save(pictures / files[3])
+    photograph_of_face(50, 30).resize((120, 96)).save(pictures / files[3])
     (pictures / files[5]).write_bytes(b"GIF89a")
     seen = []
     look = folder_cache.find_faces
     monkeypatch.setattr(folder_cache, "find_faces", lambda picture: (seen.append(picture), look(picture))[1])
     with pytest.raises(UserError) as error:
-        loaded(tmp_path, crop="face", size=256)
+        loaded(tmp_path, crop="face", size=300)
     assert len(seen) == len(files) - 1
     [path], lines = listed(tmp_path)
     assert [(line["row"], line["file"]) for line in lines] == [(str(row + 2), files[row]) for row in (0, 3, 5)]
@@ -273,7 +273,7 @@ def test_all_pictures_that_cannot_be_used_are_listed_after_one_pass(photographs,
     )
     for row in (0, 3, 5):
         (pictures / files[row]).write_bytes(good[files[row]])
-    loaded(tmp_path, crop="face", size=256)
+    loaded(tmp_path, crop="face", size=300)
     assert listed(tmp_path) == ([], [])
 
 
