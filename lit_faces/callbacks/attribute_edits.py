@@ -57,7 +57,7 @@ class AttributeEdits(Evaluator):
     attributes as expected then. The classifier was trained on real training faces and is frozen. `classifier` is its
     checkpoint; without one nothing is measured. Without `edits`, each label of the data is given and taken away; of exclusive
     labels the classifier chooses the most probable one (CSVAE paper, section 5.4, method 1). An edit without a strength of its
-    own has that of the `strengths` which is best on the validation split (see `Chooser`); of one there is no choice.
+    own has that of the `strengths` which is best on the validation split (see `Chooser`); a single one is taken.
     `mean_over` says whether the overall rates are means over the edits or over all edited images, which weighs an edit by their
     number (the paper's "final" for CelebA-Glasses). Errors take images for independent, each with all its edits. With `watch`,
     the overall `edit_accuracy` is measured on the validation split too, after every epoch. Raises UserError if there is no

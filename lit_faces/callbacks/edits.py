@@ -83,7 +83,7 @@ class Edit:
         """Probabilities (B, A) of all attributes that a classifier should find if it finds these in the unedited faces.
 
         The same, or, where the others go along, moved by the expected change of the attributes (B, A), with 1 for the whole
-        way from the value for "reset" to that for "set". The strength is no part of it: it makes up for faint edits.
+        way from the value for "reset" to that for "set". The strength does not count: it makes up for faint edits.
         """
         if self.others == "kept":
             return probabilities
