@@ -99,7 +99,7 @@ class Child:
         return [self._process.sentinel, *([] if self._output.closed else [self._output])]
 
     def lines(self) -> list[str]:
-        """The whole lines that it has said since the last call."""
+        """The whole lines that it has said since the last call, and at its end what follows the last of them."""
         said = self._unfinished
         while not self._output.closed:
             try:
@@ -110,6 +110,9 @@ class Child:
                 self._output.close()
             said += part
         *whole, self._unfinished = said.split(b"\n")
+        if self._output.closed and self._unfinished:
+            whole.append(self._unfinished)
+            self._unfinished = b""
         lines = [line.decode(errors="replace").rstrip() for line in whole]
         self.last_lines.extend(lines)
         return lines

@@ -20,8 +20,11 @@ SIZE = 4
 class Tinted(FaceDataModule):
     """The first plane is the person's with a picture's noise; the second and third are painted where A and B hold.
 
-    Exclusive: everyone with A, with B and with neither, twice. Else with and without each, once.
+    Exclusive: everyone with A, with B and with neither, twice. Else with and without each, once. A test may ask for batches of
+    any size.
     """
+
+    evaluation_batch_size = 1
 
     def __init__(self, exclusive=True, neutral=True, people=5, train=None, labels=LABELS, batch_size=4):
         super().__init__(batch_size)

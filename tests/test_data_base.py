@@ -55,6 +55,15 @@ def flat(shard):
     return [row for batch in shard for row in batch]
 
 
+def test_evaluation_takes_large_batches_of_its_own(numbers, monkeypatch):
+    sizes = {split: [len(b.row) for b in numbers.loader(split, shuffle=split == "train")] for split in SPLITS}
+    assert sizes == {"train": [6] * 6, "validation": [7], "test": [5]}
+    monkeypatch.setattr(numbers, "evaluation_batch_size", 1)
+    assert [len(b.row) for b in numbers.test_dataloader()] == [5]
+    monkeypatch.setattr(numbers, "batch_size", 4)
+    assert [len(b.row) for b in numbers.test_dataloader()] == [4, 1]
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3, 5])
 @pytest.mark.parametrize("length", [1, 2, 7, 12])
 def test_evaluation_sees_every_row_exactly_once(length, ranks):

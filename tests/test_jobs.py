@@ -246,6 +246,13 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def test_what_follows_the_last_line_of_a_child_is_read_when_it_ends() -> None:
+    child = Child(os.write, 1, b"one\ntwo")
+    wait_for_all([child], 60)
+    child.lines()
+    assert [*child.last_lines] == ["one", "two"]
+
+
 def test_a_run_that_fails_is_one_line_and_ends_the_others(
     study: Study, children: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

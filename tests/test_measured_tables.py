@@ -1,9 +1,10 @@
 """The tables of what was measured beyond a paper's own."""
 
 from dataclasses import replace
+from typing import Any
 
 from lit_faces.studies.cells import Cells
-from lit_faces.studies.collect import Results, Row
+from lit_faces.studies.collect import Results, Row, rows_of
 from lit_faces.studies.measured import measured_tables
 from lit_faces.studies.study import read_study
 from lit_faces.studies.tables import for_readers
@@ -116,6 +117,18 @@ def test_the_strength_of_an_edit_stands_with_its_rates() -> None:
     ]
     assert "strength" in for_readers(tables(*rates, strong, weak)["edits"]).legend
     assert tables(*rates, weak)["edits"].rows[0][1] == "unedited rate"
+
+
+def test_seeds_of_different_strengths_are_both_named() -> None:
+    def record(strength: float) -> dict[str, Any]:
+        settings = {"value": 0.9, "stderr": 0.01, "n": 50, "unit": "share of faces", "settings": {"strength": strength}}
+        return {"measurements": [{"metric": "edit_accuracy/Smiling", **settings}]}
+
+    study = read_study("ifcvaegan")
+    same, other = (rows_of(study, "ifcvaegan", {0: record(2), 1: record(s)}, True) for s in (2, 1.5))
+    unedited = row("ifcvaegan", "unedited_rate/Smiling", 0.1)
+    assert tables(unedited, *same)["edits"].rows[0][:3] == ["Smiling", "strength", "2"]
+    assert tables(unedited, *other)["edits"].rows[0][:3] == ["Smiling", "strength", "2, 1.5"]
 
 
 def test_a_metric_is_told_beyond_the_papers_tables_if_they_lack_a_run() -> None:

@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from variants import VARIANTS, make
 
+from lit_faces.callbacks.edited import Pictures, part_of
+from lit_faces.callbacks.edits import Edit
 from lit_faces.methods import CGAN, METHODS, CGANGauthier
 from lit_faces.methods.capabilities import (
     BoundsLikelihood,
@@ -188,6 +190,23 @@ def test_an_edit_to_the_same_attributes_is_the_reconstruction(variant, data, bat
     x, y = batch.images, batch.attributes
     assert torch.equal(method.edit(x, y, y), method.reconstruct(x, y))
     assert not torch.equal(method.edit(x, y, y + 1), method.reconstruct(x, y))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", VARIATIONAL)
+@pytest.mark.parametrize("strength", [None, 2.0])
+def test_edits_of_one_batch_share_its_codes(variant, strength, data, batch, monkeypatch):
+    method = make(variant, data)
+    edits = [Edit(set=(name,), strength=strength) for name in ("Smiling", "Male")]
+    faces = [part_of(batch, edit.lacking(batch.attributes, data.spec)) for edit in edits]
+    assert all(len(face.row) for face in faces)
+    each = [edit.made(method, face.images, face.attributes, data.spec) for edit, face in zip(edits, faces, strict=True)]
+    encoded, posterior = [], method.posterior
+    monkeypatch.setattr(method, "posterior", lambda *given: encoded.append(1) or posterior(*given))
+    pictures = Pictures(method, batch)
+    for edit, expected in zip(edits, each, strict=True):
+        torch.testing.assert_close(pictures.edited(edit), expected)
+    assert len(encoded) == 1
 
 
 @torch.no_grad()

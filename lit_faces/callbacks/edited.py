@@ -10,7 +10,7 @@ from lit_faces.callbacks.edits import Edit
 from lit_faces.data.base import to_unit_range
 from lit_faces.data.batch import Batch
 from lit_faces.methods.base import Method
-from lit_faces.methods.capabilities import Edits, Reconstructs
+from lit_faces.methods.capabilities import Edits, EditsLatents, Reconstructs
 
 
 class Pictures:
@@ -34,10 +34,21 @@ class Pictures:
     def edited(self, edit: Edit) -> Tensor:
         """The faces (M, C, H, W) that lack what an edit gives, edited."""
         if edit not in self._edited:
-            assert isinstance(self.method, Edits)
-            faces = part_of(self.batch, self.lacking(edit))
-            self._edited[edit] = edit.made(self.method, faces.images, faces.attributes, self.method.spec)
+            lacking, method = self.lacking(edit), self.method
+            faces, spec = part_of(self.batch, lacking), method.spec
+            if isinstance(method, EditsLatents):
+                target = edit.apply(faces.attributes, spec)
+                self._edited[edit] = method.edit_latent(self.latent[lacking], faces.attributes, target, edit.reach)
+            else:
+                assert isinstance(method, Edits)
+                self._edited[edit] = edit.made(method, faces.images, faces.attributes, spec)
         return self._edited[edit]
+
+    @cached_property
+    def latent(self) -> Tensor:
+        """Latent codes (B, D), of a method that edits these."""
+        assert isinstance(self.method, EditsLatents)
+        return self.method.latent(self.batch.images, self.batch.attributes)
 
 
 def part_of(batch: Batch, rows: Tensor) -> Batch:

@@ -74,10 +74,14 @@ class Edit:
         """The edit, as strong as that unless it has a strength of its own."""
         return replace(self, strength=strength) if self.strength is None else self
 
+    @property
+    def reach(self) -> float:
+        """How far it goes: its strength, or 1 without one."""
+        return 1.0 if self.strength is None else self.strength
+
     def made(self, method: Edits, images: Tensor, attributes: Tensor, spec: DataSpec) -> Tensor:
         """Images (B, C, H, W) in [0, 1] with attributes (B, A), edited as strongly as the edit says."""
-        strength = 1.0 if self.strength is None else self.strength
-        return method.edit(images, attributes, self.apply(attributes, spec), strength)
+        return method.edit(images, attributes, self.apply(attributes, spec), self.reach)
 
     def others_target(self, probabilities: Tensor, attributes: Tensor, spec: DataSpec) -> Tensor:
         """Probabilities (B, A) of all attributes that a classifier should find if it finds these in the unedited faces.

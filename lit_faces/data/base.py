@@ -98,9 +98,12 @@ class _BatchRows(DistributedSampler[Tensor]):
 class FaceDataModule(LightningDataModule):
     """A data set of faces with attributes, wholly in memory, on the accelerator when it fits there.
 
-    A data set implements `load`. `batch_size` is per process; `limit` keeps only the first so many images of each split
-    (for quick runs). `seed` orders the training batches: epoch e of seed s is always the same order.
+    A data set implements `load`. `batch_size` is per process; validation and test take at least `evaluation_batch_size` images
+    at a time, since small batches only cost time there. `limit` keeps only the first so many images of each split (for quick
+    runs). `seed` orders the training batches: epoch e of seed s is always the same order.
     """
+
+    evaluation_batch_size = 100
 
     def __init__(self, batch_size: int = 100, limit: int | None = None, seed: int = 0) -> None:
         super().__init__()
@@ -169,13 +172,14 @@ class FaceDataModule(LightningDataModule):
         """Batches of one split; this process's share of them under several ranks."""
         faces = self.splits[split]
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        size = self.batch_size if shuffle else max(self.batch_size, self.evaluation_batch_size)
         seed = self.seed if shuffle else None
         # An iterator of a DataLoader draws a number as it begins, and a resumed run begins its first one earlier than a run that
         # goes on: with a generator of its own it leaves torch's, which draws the noise of training, alone.
         return DataLoader(
             _Batches(faces),
             batch_size=None,
-            sampler=_BatchRows(len(faces), self.batch_size, seed, rank, world_size),
+            sampler=_BatchRows(len(faces), size, seed, rank, world_size),
             generator=torch.Generator(),
         )
 

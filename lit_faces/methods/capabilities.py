@@ -41,6 +41,19 @@ class Edits(Protocol):
 
 
 @runtime_checkable
+class EditsLatents(Edits, Protocol):
+    """Edits a face through its latent code, which is computed once for any number of edits."""
+
+    def latent(self, images: Tensor, attributes: Tensor) -> Tensor:
+        """Latent codes (B, D) of images (B, C, H, W) with attributes (B, A), without noise."""
+        ...
+
+    def edit_latent(self, latent: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
+        """What `edit` makes (B, C, H, W) of the faces with these latent codes (B, D)."""
+        ...
+
+
+@runtime_checkable
 class Infers(Protocol):
     """Tells the attributes of a face that comes without any."""
 

@@ -43,8 +43,8 @@ class CMMA(Variational):
         """p_g(x|z): the attributes reach the picture through z alone."""
         return diagonal(self.g(z), self.pixel_log_variance)
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
+    def edit_latent(self, latent: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
         """g(h(x) + f(y_new) - f(y_orig)), means only (section 4.5.2; the sign is ours, only this one makes sense)."""
         target = attributes.lerp(target, strength)
         shift = self.prior(target).mean - self.prior(attributes).mean
-        return self.likelihood(self.posterior(images, attributes).mean + shift, target).mean
+        return self.likelihood(latent + shift, target).mean

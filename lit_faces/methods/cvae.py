@@ -38,6 +38,6 @@ class CVAE(Variational):
         """p(x|z, y)."""
         return diagonal(self.decoder(z, attributes), self.pixel_log_variance)
 
-    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
-        """Encode with the original attributes, decode the mean with the new ones."""
-        return self.likelihood(self.posterior(images, attributes).mean, attributes.lerp(target, strength)).mean
+    def edit_latent(self, latent: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
+        """Decode the code of the face with its original attributes with the new ones."""
+        return self.likelihood(latent, attributes.lerp(target, strength)).mean

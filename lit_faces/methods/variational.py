@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.methods.base import Method, adagrad
+from lit_faces.methods.capabilities import Strength
 from lit_faces.methods.schedules import Schedule, at
 from lit_faces.networks.layers import initialize_for_rectifiers
 from lit_faces.objectives.gaussian import PIXEL_LOG_VARIANCE, DiagonalGaussian, divergence, log_density, sample
@@ -98,7 +99,19 @@ class Variational(Method):
 
     def reconstruct(self, images: Tensor, attributes: Tensor) -> Tensor:
         """Pixel means (B, C, H, W) at the posterior mean."""
-        return self.likelihood(self.posterior(images, attributes).mean, attributes).mean
+        return self.likelihood(self.latent(images, attributes), attributes).mean
+
+    def edit(self, images: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
+        """Pixel means (B, C, H, W) of the faces with target (B, A) in place of attributes (B, A), from the posterior mean."""
+        return self.edit_latent(self.latent(images, attributes), attributes, target, strength)
+
+    def latent(self, images: Tensor, attributes: Tensor) -> Tensor:
+        """The posterior mean (B, latent_dim)."""
+        return self.posterior(images, attributes).mean
+
+    def edit_latent(self, latent: Tensor, attributes: Tensor, target: Tensor, strength: Strength = 1.0) -> Tensor:
+        """Pixel means (B, C, H, W) for the latent codes (B, latent_dim), from attributes (B, A) to target (B, A)."""
+        raise NotImplementedError(f"{type(self).__name__} must implement edit_latent()")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adagrad (CMMA paper, section 4.3), or Adam."""

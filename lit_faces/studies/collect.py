@@ -20,7 +20,8 @@ from lit_faces.studies.study import Study
 class Row:
     """One metric of one run: mean over seeds, standard error over the n test images, spread (standard deviation) over seeds.
 
-    `comparable` says whether the data are the paper's, `partial` whether they are a part of them.
+    `comparable` says whether the data are the paper's, `partial` whether they are a part of them. The `settings` are the first
+    seed's, with the `strengths` of all where an edit had others.
     """
 
     run: str
@@ -112,6 +113,8 @@ def rows_of(study: Study, name: str, by_seed: dict[int, dict[str, Any]], compara
     for metric, parts in measured.items():
         values = np.array([part["value"] for part in parts])
         errors = [part["stderr"] for part in parts if part["stderr"] is not None]
+        strengths = [part["settings"].get("strength") for part in parts]
+        settings = parts[0]["settings"] | ({"strengths": strengths} if len(set(strengths)) > 1 else {})
         rows.append(
             Row(
                 run=name,
@@ -124,7 +127,7 @@ def rows_of(study: Study, name: str, by_seed: dict[int, dict[str, Any]], compara
                 published=study.published(name, metric),
                 comparable=comparable,
                 spread=float(values.std(ddof=1)) if len(values) > 1 else None,
-                settings=parts[0]["settings"],
+                settings=settings,
                 partial=partial,
             )
         )

@@ -241,9 +241,10 @@ def _edits_tables(study: Study, results: Results, judge: str) -> list[Cells]:
 
 
 def _strength(row: Row | None) -> str:
-    """How strong an edit was that has been measured, where that was chosen."""
-    strength = None if row is None else row.settings.get("strength")
-    return "-" if strength is None else f"{strength:g}"
+    """How strong an edit was that has been measured, where that was chosen; for each seed, if it was not the same for all."""
+    settings = {} if row is None else row.settings
+    strengths = settings.get("strengths", [settings.get("strength")])
+    return ", ".join("-" if strength is None else f"{strength:g}" for strength in strengths)
 
 
 def _edits_table(
