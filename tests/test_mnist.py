@@ -89,7 +89,7 @@ def test_one_digit_holds_and_all_are_labels(root):
     assert torch.equal(data.spec.binary(train.attributes), loaded.splits["train"].attributes.bool())
     batch = data.on_after_batch_transfer(next(iter(data.test_dataloader())), 0)
     assert batch.images.shape[1:] == (1, SIDE, SIDE)
-    assert torch.equal(batch.images[:, 0] * 255, loaded.splits["test"].images[:5, ..., 0].float())
+    assert torch.equal(batch.images[:, 0] * 255, loaded.splits["test"].images[..., 0].float())
 
 
 def test_the_root_comes_from_the_environment(root, monkeypatch):
