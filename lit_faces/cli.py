@@ -55,7 +55,7 @@ from lit_faces.errors import UserError
 from lit_faces.lightning_parser import OneLineParser, refuse_null
 from lit_faces.loggers import finished_wandb_run, settle_loggers
 from lit_faces.methods import METHODS
-from lit_faces.methods.base import Method
+from lit_faces.methods.base import Method, check_number
 from lit_faces.processes import check_devices, check_threads, use_threads
 from lit_faces.run_folder import RunFolder, SaveRunConfig
 
@@ -166,6 +166,9 @@ class LitFacesCLI(LightningCLI):
             method = METHODS.get(config.model.class_path.rpartition(".")[2], Method)
             if int(config.trainer.devices) > 1 and method.adversarial and config.trainer.strategy in ("auto", "ddp"):
                 config.trainer.strategy = "ddp_find_unused_parameters_true"
+        # Before the folder is looked at, whose run may have other values.
+        for name, value in (config.model.get("init_args") or {}).items():
+            check_number(name, value)
         self.folder = RunFolder.of(config)
         text = self._parser(self.subcommand).dump(config, skip_unset=False, skip_validation=True)
         self.save_config_kwargs["text"] = text

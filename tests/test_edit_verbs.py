@@ -149,6 +149,10 @@ def test_the_smallest_pictures_can_be_edited(size, here, main):
 
 
 EDIT_ERRORS = {
+    "two of a group": (
+        ["--set", "black hair", "--set", "Blond Hair"],
+        "--set 'Black Hair' --set 'Blond Hair': a face has one of them alone: say which",
+    ),
     "an unknown attribute": (["--set", "Smilng"], "cannot change 'Smilng': did you mean Smiling"),
     "set and unset": (["--unset", " SMILING"], "Smiling is in --set and in --unset"),
     "too strong": (["--strength", "4.1"], "--strength must be from 0 to 4, got 4.1"),
@@ -251,6 +255,10 @@ def test_a_face_is_drawn_from_the_named_attributes_and_what_goes_with_them(here,
 
 
 GENERATE_ERRORS = {
+    "two of a group": (
+        ["--set", "black hair", "--set", "Blond Hair"],
+        "--set 'Black Hair' --set 'Blond Hair': a face has one of them alone: say which",
+    ),
     "an unknown attribute": (["--set", "Mal"], "this CMMA cannot draw 'Mal': did you mean Male"),
     "set and unset": (["--set", "Smiling"], "Smiling is in --set and in --unset"),
     "unknown others": (["--others", "kept"], "--others: invalid choice: 'kept' (choose from 'expected', 'mean')"),

@@ -38,6 +38,7 @@ def test_a_terminated_study_says_that_it_resumes(
         (["cmma", "--seeds", "a"], "--seeds must be whole numbers"),
         (["cmma", "--data", "MNIST"], "--data must be LFW or Synthetic"),
         (["cmma", "--methods", "gan", "--data", "Synthetic"], "cmma has no method gan"),
+        (["cmma", "--methods", ",", "--data", "Synthetic"], "--methods must be names separated by commas, got ','"),
         (["cmma", "--devices", "0"], "--devices must be from 1 to "),
         (["cmma", "--jobs", "0"], "--jobs must be at least 1, got 0"),
         (["cmma", "--jobs", "x"], "argument --jobs: invalid int value: 'x'"),

@@ -24,15 +24,21 @@ def add_attributes(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def resolved(on: Sequence[str], off: Sequence[str], find: Callable[[str], str]) -> tuple[list[str], list[str]]:
+def resolved(
+    on: Sequence[str], off: Sequence[str], find: Callable[[str], str], groups: Sequence[Sequence[str]] = ()
+) -> tuple[list[str], list[str]]:
     """The attributes of `--set` and `--unset` as `find` says that the method calls them.
 
-    Errors: UserError for an attribute in both, and those of `find`.
+    Errors: UserError for an attribute in both, for two in `--set` of one of the `groups`, which exclude each other, and those of
+    `find`.
     """
     there, gone = ([find(name) for name in names] for names in (on, off))
     for name in there:
         if name in gone:
             raise UserError(f"{name} is in --set and in --unset: say one of them")
+    for group in groups:
+        if len(both := [name for name in dict.fromkeys(there) if name in group]) > 1:
+            raise UserError(f"--set {' --set '.join(map(repr, both))}: a face has one of them alone: say which")
     return there, gone
 
 

@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> None:
             f"--others expected: {parsed.checkpoint} is of an older version and has no covariance of the attributes: say "
             "--others kept, or train it again"
         )
-    on, off = resolved(parsed.set, parsed.unset, lambda name: find_editable(method, name))
+    on, off = resolved(parsed.set, parsed.unset, lambda name: find_editable(method, name), method.spec.groups)
     amounts = dict.fromkeys(on, parsed.strength) | dict.fromkeys(off, -parsed.strength)
     part = _part(parsed, method, photograph)
     picture = edit_photograph(method, photograph, part, amounts, parsed.others)

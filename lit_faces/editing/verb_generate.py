@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> None:
     method = load_method(parsed.checkpoint)
     if method.spec.image_shape[1:] == (1, 1):
         raise UserError(f"{parsed.checkpoint} is of {method.spec.name}, which are points: use one of pictures of faces")
-    on, off = resolved(parsed.set, parsed.unset, lambda name: find_drawable(method, name))
+    on, off = resolved(parsed.set, parsed.unset, lambda name: find_drawable(method, name), method.spec.groups)
     others = unnamed(method, parsed.checkpoint, parsed.others)
     faces = generated(method, on, off, parsed.count, parsed.seed, others)
     one = parsed.count == 1

@@ -54,7 +54,7 @@ class Method(LightningModule):
         """
         if not hasattr(self, "spec"):
             for name, value in self.arguments.items():
-                _check_number(name, value)
+                check_number(name, value)
             self.spec = spec
             try:
                 self.build(spec)
@@ -198,11 +198,12 @@ def parameters_of(cls: type) -> dict[str, Parameter]:
 _WEIGHTS = ("alpha", "beta", "gamma", "delta", "rho")
 
 
-def _check_number(name: str, value: object) -> None:
+def check_number(name: str, value: object) -> None:
+    """Raises UserError for a number that the argument of a method with this name cannot be."""
     if isinstance(value, dict) and value.keys() & Ramp.__annotations__.keys():
         check_ramp(name, cast(Ramp, value))
         for end in ("start", "end"):
-            _check_number(name, value[end])
+            check_number(name, value[end])
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     wrong = "finite" if not isfinite(value) else ""

@@ -61,8 +61,12 @@ def _options(parsed: argparse.Namespace) -> "tuple[Study, Options]":
         check_threads("--threads", parsed.threads)
     if min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds must be different numbers from 0 to 4294967295, got {parsed.seeds!r}")
-    methods = tuple(name for name in parsed.methods.split(",") if name)
+    methods = tuple(parsed.methods.split(",")) if parsed.methods else ()
     unknown = set(methods) - set(study.runs)
+    if "" in unknown:
+        raise UserError(
+            f"--methods must be names separated by commas, got {parsed.methods!r}: use some of {', '.join(study.runs)}"
+        )
     if unknown:
         raise UserError(f"{study.name} has no method {', '.join(sorted(unknown))}: use some of {', '.join(study.runs)}")
     from lit_faces.studies.sources import settle
