@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from lit_faces import __version__
 from lit_faces.allocator import keep_freed_memory
@@ -47,10 +48,19 @@ def _lightning(arguments: Sequence[str]) -> None:
     run(arguments)
 
 
+def run_verb(arguments: list[str]) -> int:
+    """One verb, in a child process; returns the exit code."""
+    # What Lightning starts its further ranks with.
+    sys.argv = [__file__, *arguments]
+    return main(arguments)
+
+
 def _reproduce(arguments: Sequence[str]) -> None:
+    # A child imports the function by this name, not by `__main__`.
+    from lit_faces.__main__ import run_verb
     from lit_faces.studies.verbs import reproduce
 
-    reproduce(arguments)
+    reproduce(arguments, run_verb)
 
 
 def _report(arguments: Sequence[str]) -> None:
@@ -80,6 +90,9 @@ EDITING_VERBS = ("edit", "generate", "arithmetic", "demo", "export")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code: 2 for an error that the user can mend."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # As for `python -m lit_faces`: a method or a data set of the user's own lies here.
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2

@@ -54,8 +54,9 @@ from lit_faces.data.base import FaceDataModule
 from lit_faces.errors import UserError
 from lit_faces.lightning_parser import OneLineParser, refuse_null
 from lit_faces.loggers import finished_wandb_run, settle_loggers
-from lit_faces.methods import METHODS
-from lit_faces.methods.base import Method, check_number
+from lit_faces.methods import Method
+from lit_faces.methods.base import check_number
+from lit_faces.methods.trained import method_class
 from lit_faces.processes import check_devices, check_threads, use_threads
 from lit_faces.run_folder import RunFolder, SaveRunConfig
 
@@ -163,7 +164,8 @@ class LitFacesCLI(LightningCLI):
             use_threads(config.threads)
         if str(config.trainer.devices).isdigit():
             check_devices("--trainer.devices", int(config.trainer.devices))
-            method = METHODS.get(config.model.class_path.rpartition(".")[2], Method)
+            method = method_class(config.model.class_path)
+            assert method is not None
             if int(config.trainer.devices) > 1 and method.adversarial and config.trainer.strategy in ("auto", "ddp"):
                 config.trainer.strategy = "ddp_find_unused_parameters_true"
         # Before the folder is looked at, whose run may have other values.

@@ -153,15 +153,6 @@ def end(children: Iterable[Child]) -> None:
     wait_for_all(children, _PATIENCE)
 
 
-def run_verb(arguments: list[str]) -> int:
-    """One verb of `lit-faces`, in a child."""
-    import lit_faces.__main__ as command
-
-    # What Lightning starts its further ranks with.
-    sys.argv = [command.__file__, *arguments]
-    return command.main(arguments)
-
-
 def _work(
     output: Any, environment: dict[str, str], work: Callable[..., int], arguments: tuple[object, ...]
 ) -> NoReturn:

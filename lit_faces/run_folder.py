@@ -16,7 +16,8 @@ from pytorch_lightning.loggers import WandbLogger
 
 from lit_faces.errors import UserError
 from lit_faces.files import write_text
-from lit_faces.methods.base import parameters_of, read_checkpoint
+from lit_faces.methods.base import parameters_of
+from lit_faces.methods.checkpoint import read_checkpoint
 
 # What to say in place of --trainer.default_root_dir: a verb that runs another one has an option of its own for the folder.
 FOLDER_OPTION = "LIT_FACES_FOLDER_OPTION"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from lit_faces.processes import run_verb
+from lit_faces.__main__ import run_verb
 
 # What a wait never waits for.
 _READY, _other_end = os.pipe()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lit_faces.arithmetic import arithmetic, read_photograph
 from lit_faces.errors import UserError
-from lit_faces.methods import METHODS, MMDVLAE, AttributeClassifier
+from lit_faces.methods import MMDVLAE, AttributeClassifier
 
 
 @pytest.fixture
@@ -158,9 +158,8 @@ def checkpoint_of(method, path):
 
 
 @pytest.fixture
-def words(planes, tmp_path, monkeypatch):
+def words(planes, tmp_path):
     """Arguments that are right: a bright plane and a dark one go, another comes."""
-    monkeypatch.setitem(METHODS, "Planes", Planes)
     checkpoint_of(planes, tmp_path / "run" / "checkpoints" / "last.ckpt")
     for name, colour in (("a", (102, 102, 0)), ("b", (51, 0, 0)), ("c", (153, 51, 255))):
         saved(tmp_path / f"{name}.png", Image.new("RGB", (7, 5), colour))

@@ -1,6 +1,7 @@
 """Checkpoints: what is loaded is what was saved, and anything else is refused in one line."""
 
 import pickle
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from variants import TINY, VARIANTS, make
 
+from lit_faces.editing.arguments import opened
 from lit_faces.errors import UserError
 from lit_faces.methods import CMMA, load_method
 from lit_faces.methods.base import parameters_of
@@ -52,9 +54,71 @@ def test_a_method_of_your_own_is_loaded_by_its_class(data, tmp_path):
     method.prepare(data.spec)
     path = checkpoint_of(method, tmp_path / "a.ckpt")
     assert isinstance(load_method(path, Mine), Mine)
-    for cls in (None, CMMA):
-        with pytest.raises(UserError, match=r"is of Mine.*pass its class to load_method"):
-            load_method(path, cls)
+    # Its module is imported.
+    assert isinstance(load_method(path), Mine)
+    with pytest.raises(UserError, match=r"is of test_checkpoints\.Mine, a method that is not known here: say --method"):
+        load_method(path, CMMA)
+
+
+FOREIGN = """
+from pathlib import Path
+from lit_faces.methods import CMMA
+Path("imported").touch()
+class Mine(CMMA):
+    pass
+class Other(CMMA):
+    pass
+"""
+
+
+@pytest.fixture
+def foreign(data, tmp_path, monkeypatch):
+    """The folder of a run whose checkpoint is of a class that can be imported and is not."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "foreign_methods", raising=False)
+    Path("foreign_methods.py").write_text(FOREIGN)
+    checkpoint = torch.load(checkpoint_of(make("CMMA", data), tmp_path / "a.ckpt"), weights_only=True)
+    checkpoint["lit_faces"]["class_path"] = "foreign_methods.Mine"
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    path.parent.mkdir(parents=True)
+    torch.save(checkpoint, path)
+    yield path.parent.parent
+    sys.modules.pop("foreign_methods", None)
+
+
+@pytest.mark.parametrize("config", [None, "model: {class_path: foreign_methods.Other}", "model: 3", "[", "\0"])
+def test_a_checkpoint_does_not_decide_what_is_imported(config, foreign):
+    if config is not None:
+        (foreign / "config.yaml").write_text(config)
+    with pytest.raises(UserError, match=r"is of foreign_methods\.Mine, a method that is not known here"):
+        load_method(foreign)
+    assert not Path("imported").exists()
+
+
+def test_the_config_of_a_run_names_a_method_of_your_own(foreign):
+    (foreign / "config.yaml").write_text("model: {class_path: foreign_methods.Mine}")
+    assert type(load_method(foreign)).__name__ == "Mine"
+
+
+@pytest.mark.parametrize("own", ["foreign_methods.Mine", "foreign_methods.Nothing", "nowhere.Mine", "os.path", "Mine"])
+def test_a_verb_imports_the_method_that_it_is_given(own, foreign):
+    if own == "foreign_methods.Mine":
+        assert type(opened(foreign, own)).__name__ == "Mine"
+    else:
+        with pytest.raises(UserError, match=f"--method {own}: there is no such class of a method"):
+            opened(foreign, own)
+
+
+def test_a_checkpoint_of_version_0_1_0_names_its_class_alone(data, tmp_path):
+    path = checkpoint_of(make("CMMA", data), tmp_path / "a.ckpt")
+    checkpoint = torch.load(path, weights_only=True)
+    about = checkpoint["lit_faces"]
+    assert about.pop("class_path") == "lit_faces.methods.cmma.CMMA"
+    del about["epochs"]
+    about["method"] = "CMMA"
+    torch.save(checkpoint, path)
+    assert type(load_method(path)) is CMMA
 
 
 REFUSED = {

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,22 +26,31 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    # The command line finds the user's modules in the current folder by itself.
+    monkeypatch.setattr(sys, "path", [*sys.path])
     return tmp_path
 
 
-def test_the_recipe_for_a_method_trains_edits_and_resumes(folder: Path, main: Main) -> None:
-    (code,), (config,), (command,) = (blocks("docs/adding-a-method.md", kind) for kind in ("python", "yaml", "sh"))
+def test_the_recipe_for_a_method_goes_through_every_verb(
+    folder: Path, main: Main, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,), (config,), commands = (blocks("docs/adding-a-method.md", kind) for kind in ("python", "yaml", "sh"))
     (folder / "my_autoencoder.py").write_text(code)
     (folder / "my_autoencoder.yaml").write_text(config)
-    program, *arguments = command.split()
-    assert program == "lit-faces"
-    arguments += ["--data.limit=32", "--data.batch_size=16", "--data.size=32", "--trainer.default_root_dir=run", *FAST]
-    assert main(arguments) == 0
-    import my_autoencoder
-
-    method = load_method("run/checkpoints/last.ckpt", my_autoencoder.Autoencoder)
-    assert method.spec.name == "Synthetic"
+    photograph_of_face(8, 5).save(folder / "face.png")
+    served: list[object] = []
+    monkeypatch.setattr("lit_faces.editing.demo.server.serve", lambda build, *address: served.append(build))
+    tiny = ["--data.limit=32", "--data.batch_size=16", "--data.size=32"]
+    for line in "".join(commands).splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "lit-faces"
+        more = {"fit": [*tiny, *FAST], "test": tiny, "predict": tiny}.get(arguments[0], [])
+        # Nothing but what a checkpoint may import is imported.
+        monkeypatch.delitem(sys.modules, "my_autoencoder", raising=False)
+        assert main([*arguments, *more]) == 0
+    assert len(served) == 1
+    assert (folder / "smiling.png").read_bytes() == (folder / "again.png").read_bytes()
+    assert (folder / "runs/autoencoder-synthetic-seed0/record.json").is_file()
     assert len(code.splitlines()) < 150
 
 

@@ -84,24 +84,34 @@ class Mine(CMMA):
     pass
 
 
+class Weighted(CMMA):
+    def __init__(self, weights, **shared):
+        super().__init__(**shared)
+        self.save_hyperparameters("weights", logger=False)
+
+
 def test_a_method_of_your_own_is_exported_and_loaded_by_its_class(data, batch, tmp_path):
     method = Mine(latent_dim=3, width=0.05)
     method.prepare(data.spec)
     path = checkpoint_of(method, tmp_path / "a.ckpt")
-    for cls in (None, Mine):
-        export(path, tmp_path / "export", cls)
-        assert isinstance(load_method(tmp_path / "export", Mine), Mine)
-        with pytest.raises(
-            UserError, match=r"export is of Mine, which is not known here: pass its class to load_method"
-        ):
-            load_method(tmp_path / "export")
+    export(path, tmp_path / "export")
+    assert isinstance(load_method(tmp_path / "export"), Mine)
+    text = (tmp_path / "export" / "README.md").read_text()
+    assert "from test_export import Mine" in text
+    assert "--checkpoint FOLDER --method test_export.Mine" in text
+    # For a stranger, who has not imported it, the config of a run beside the export decides nothing.
+    edit_config(tmp_path / "export", lambda about: about.update(class_path="nowhere.Mine"), honest=True)
+    (tmp_path / "config.yaml").write_text("model: {class_path: nowhere.Mine}")
+    with pytest.raises(UserError, match=r"export is of nowhere\.Mine, a method that is not known here: say --method"):
+        load_method(tmp_path / "export")
 
 
 def test_an_export_is_a_card_a_config_and_weights_that_hold_no_code(exported, checkpoint, main):
     assert sorted(path.name for path in exported.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     about = json.loads((exported / "config.json").read_text())["lit_faces"]
     saved = torch.load(checkpoint, weights_only=True)["lit_faces"]
-    assert (about["method"], about["version"], about["arguments"]) == ("CMMA", saved["version"], saved["arguments"])
+    assert about["class_path"] == "lit_faces.methods.cmma.CMMA"
+    assert (about["version"], about["arguments"]) == (saved["version"], saved["arguments"])
     with pytest.raises(pickle.UnpicklingError):
         pickle.loads((exported / "model.safetensors").read_bytes())  # noqa: S301
     assert main(["export", str(checkpoint.parents[1]), "--to", str(exported)]) == 0
@@ -122,11 +132,10 @@ def test_the_names_of_local_files_lose_their_folders(data, tmp_path):
 
 
 def test_an_argument_that_others_cannot_have_is_refused(data, tmp_path):
-    for value, message in (("/home/me/x.pt", "is a path on this machine"), (float("nan"), "JSON cannot say")):
-        path = checkpoint_of(make("CMMA", data), tmp_path / "a.ckpt")
-        checkpoint = torch.load(path, weights_only=True)
-        checkpoint["lit_faces"] |= {"arguments": {"weights": value}, "method": "Mine"}
-        torch.save(checkpoint, path)
+    for value, message in (("/home/me/x.pt", "is a path on this machine"), ([float("nan")], "JSON cannot say")):
+        method = Weighted(weights=value, latent_dim=3, width=0.05)
+        method.prepare(data.spec)
+        path = checkpoint_of(method, tmp_path / "a.ckpt")
         with pytest.raises(UserError, match=message):
             export(path, tmp_path / "export")
         assert not (tmp_path / "export").exists()
@@ -208,10 +217,13 @@ DAMAGES = {
         lambda f: edit_config(f, lambda c: c["data"].pop("attributes"), honest=True),
         "does not describe a CMMA",
     ),
-    "no method": (lambda f: edit_config(f, lambda c: c.pop("method"), honest=True), "is not a lit_faces checkpoint"),
+    "no method": (
+        lambda f: edit_config(f, lambda c: c.pop("class_path"), honest=True),
+        "is not a lit_faces checkpoint",
+    ),
     "a method that is no class here": (
-        lambda f: edit_config(f, lambda c: c.update(method="os.system"), honest=True),
-        r"is of os\.system, which is not known here",
+        lambda f: edit_config(f, lambda c: c.update(class_path="os.system"), honest=True),
+        r"is of os\.system, a method that is not known here",
     ),
 }
 

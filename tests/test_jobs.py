@@ -23,8 +23,9 @@ from lightning_fabric.utilities.distributed import _set_num_threads_if_needed
 from test_resume import assert_same
 from tiny_study import write_study
 
+from lit_faces.__main__ import run_verb
 from lit_faces.errors import UserError
-from lit_faces.processes import Child, cores, run_verb, use_threads, wait_for_all
+from lit_faces.processes import Child, cores, use_threads, wait_for_all
 from lit_faces.studies import schedule
 from lit_faces.studies.plan import plan, write_overlays
 from lit_faces.studies.schedule import execute, gpus_of, in_order
@@ -73,7 +74,7 @@ def one_by_one(experiments: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(experiments)
         study, options = read_study("tiny"), tiny(folder, jobs=1)
-        execute(study, options, plan(study, options))
+        execute(study, options, plan(study, options), run_verb)
     return folder / "runs/tiny/tiny-synthetic"
 
 
@@ -117,7 +118,7 @@ def test_two_jobs_give_the_bits_of_one_and_renew_the_report_meanwhile(
 ) -> None:
     monkeypatch.setattr(schedule, "write_interim_report", note)
     options = tiny(tmp_path)
-    execute(study, options, plan(study, options))
+    execute(study, options, plan(study, options), run_verb)
     assert_same_study(tmp_path / "runs/tiny/tiny-synthetic", one_by_one)
     record = json.loads((tmp_path / "runs/tiny/tiny-synthetic/cmma-seed0/record.json").read_text())
     assert record["training"]["threads"] == record["evaluation"]["threads"] == 1
@@ -142,7 +143,7 @@ def test_two_jobs_give_the_bits_of_one_and_renew_the_report_meanwhile(
     assert noted[-1][2].endswith(" left")
     # One at a time.
     assert all(end <= start for (_, end, _), (start, _, _) in pairwise(noted))
-    execute(study, replace(options, jobs=1), plan(study, options))
+    execute(study, replace(options, jobs=1), plan(study, options), run_verb)
     assert capsys.readouterr().out.splitlines() == [
         f"[{number}/3] {name}: done before" for number, name in enumerate(("judge", "cmma", "cvae"), 1)
     ]
@@ -202,7 +203,7 @@ def test_a_study_that_is_stopped_ends_its_runs_and_resumes_to_the_same_bits(
     assert all(child.code is not None for child in children)
     assert not any((folder / name / "plan.json").exists() for name in FOLDERS[:2])
     assert not [*tmp_path.rglob("*.tmp")]
-    execute(study, options, plan(study, options))
+    execute(study, options, plan(study, options), run_verb)
     assert_same_study(folder, one_by_one)
 
 
@@ -226,7 +227,7 @@ def test_a_study_that_is_killed_takes_its_runs_with_it_and_resumes_to_the_same_b
     trained = [torch.load(folder / name / "checkpoints/last.ckpt", weights_only=True)["epoch"] for name in FOLDERS[:2]]
     assert min(trained) < 2
     assert not any((folder / name / "plan.json").exists() for name in FOLDERS[:2])
-    execute(study, options, plan(study, options))
+    execute(study, options, plan(study, options), run_verb)
     assert_same_study(folder, one_by_one)
 
 
@@ -269,7 +270,7 @@ def test_a_run_that_fails_is_one_line_and_ends_the_others(
     with pytest.raises(
         UserError, match=r"^\[3/3\] cvae: CVAE: the loss became NaN or infinite at .*lower the learning"
     ):
-        execute(study, options, plan(study, options))
+        execute(study, options, plan(study, options), run_verb)
     assert all(child.code is not None for child in children)
     made = {path.parent.name for path in tmp_path.rglob("plan.json")}
     assert made == {"judge"}
@@ -287,7 +288,7 @@ def test_a_crash_is_told_by_the_runs_name(
 ) -> None:
     instant_children(monkeypatch, code=code)
     with pytest.raises(UserError, match=said):
-        execute(study, tiny(tmp_path), plan(study, tiny(tmp_path)))
+        execute(study, tiny(tmp_path), plan(study, tiny(tmp_path)), run_verb)
 
 
 def test_the_first_method_comes_early_and_long_runs_before_short_ones(tmp_path: Path) -> None:
@@ -322,7 +323,7 @@ def test_as_many_jobs_as_asked_for_and_none_before_its_judges(
         def __init__(self, work: object, *arguments: Any, environment: object = None) -> None:
             nonlocal most
             self.left, self.run = 5, None
-            if work is schedule.run_verb:
+            if work is run_verb:
                 self.run = by_folder[arguments[0][-1].partition("=")[2]]
                 assert self.run.needs <= trained
                 self.is_last = arguments[0][0] == "test"
@@ -345,7 +346,7 @@ def test_as_many_jobs_as_asked_for_and_none_before_its_judges(
 
     monkeypatch.setattr(schedule, "Child", Brief)
     monkeypatch.setattr(schedule, "wait_for", lambda children, seconds: None)
-    execute(study, options, runs)
+    execute(study, options, runs, run_verb)
     assert trained == {run.name for run in runs}
     # At most all methods at once: the judges have ended by then.
     assert most == min(jobs, sum(1 for run in runs if run.needs))
@@ -367,7 +368,7 @@ def test_a_report_that_fails_is_told_once_and_stops_nothing(
 ) -> None:
     called = instant_children(monkeypatch, report=(2, ["A warning", "lit-faces: error: no report yet"]))
     options = tiny(tmp_path, jobs=1)
-    execute(study, options, runs := plan(study, options))
+    execute(study, options, runs := plan(study, options), run_verb)
     assert len(called) == 2 * len(runs)
     lines = capsys.readouterr().out.splitlines()
     assert lines.count("no report before the end: no report yet") == 1

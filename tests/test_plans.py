@@ -10,6 +10,7 @@ import pytest
 import yaml
 from instant import instant_children
 
+from lit_faces.__main__ import run_verb
 from lit_faces.errors import UserError
 from lit_faces.studies.plan import Run, plan, reported
 from lit_faces.studies.schedule import execute
@@ -50,7 +51,7 @@ def test_ablations_share_the_judges_of_their_data(tmp_path: Path, monkeypatch: p
     assert [run.judge for run in runs] == [None, None, "judge", "judge", "judge"]
     assert len({study.data_set(run) for run in study.runs if run != "dipvae"}) == 1
     instant_children(monkeypatch)
-    execute(study, options, runs)
+    execute(study, options, runs, run_verb)
     [overlay] = {path for run in runs for path in run.configs if path.name == "edits.yaml"}
     judged = yaml.safe_load(overlay.read_text())
     assert judged["edits"]["classifier"] == str(runs[0].folder.checkpoint)
@@ -138,7 +139,7 @@ def test_another_judge_changes_the_plans_of_what_it_judged(tmp_path: Path, monke
 
     def commands() -> list[str]:
         called.clear()
-        execute(study, options, runs := plan(study, options))
+        execute(study, options, runs := plan(study, options), run_verb)
         for run in runs:
             make(run)
         return [Path(command[-1]).name for command in called]
@@ -166,7 +167,7 @@ def test_what_is_drawn_for_other_data_lies_beside_what_is_made_of_them(
     study, drawn = read_study("vlae"), Options(runs=tmp_path, methods=("vlae", "vlae_mnist"))
     real = replace(drawn, stand_ins={"CelebA": "Synthetic"})
     for options, mnist in ((drawn, "_mnist-digits"), (real, "_mnist")):
-        execute(study, options, runs := plan(study, options))
+        execute(study, options, runs := plan(study, options), run_verb)
         for run in runs:
             make(run)
         names = [run.folder.path.name for run in runs]
@@ -176,7 +177,7 @@ def test_what_is_drawn_for_other_data_lies_beside_what_is_made_of_them(
         ]
     called.clear()
     for options in (drawn, real):
-        execute(study, options, plan(study, options))
+        execute(study, options, plan(study, options), run_verb)
         assert reported(study, options).remarks == []
         assert {run.name for run in reported(study, options).runs if not run.is_judge} == {"vlae", "vlae_mnist"}
     assert called == []
@@ -189,24 +190,24 @@ LOST = ("plan.json", "record.json", "per_image.csv", "checkpoints/last.ckpt", "c
 def test_what_is_lost_of_a_run_is_made_again(lost: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called = instant_children(monkeypatch)
     study, options = read_study("csvae"), Options(runs=tmp_path, methods=("vae",))
-    execute(study, options, runs := plan(study, options))
+    execute(study, options, runs := plan(study, options), run_verb)
     for run in runs:
         make(run)
     called.clear()
-    execute(study, options, runs)
+    execute(study, options, runs, run_verb)
     assert called == []
     if lost is None:
         runs[1].done.write_text("xx")
     else:
         (runs[1].folder.path / lost).unlink()
-    execute(study, options, runs)
+    execute(study, options, runs, run_verb)
     assert [command[0] for command in called] == ["fit", "test"]
 
 
 def test_an_interrupted_remaking_does_not_pass_for_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study, options = read_study("csvae"), Options(runs=tmp_path, methods=("vae",))
     instant_children(monkeypatch)
-    execute(study, options, runs := plan(study, options))
+    execute(study, options, runs := plan(study, options), run_verb)
     for run in runs:
         make(run)
     runs[1].folder.checkpoint.unlink()
@@ -219,7 +220,7 @@ def test_an_interrupted_remaking_does_not_pass_for_done(tmp_path: Path, monkeypa
     instant_children(monkeypatch, interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            execute(study, options, runs)
+            execute(study, options, runs, run_verb)
 
 
 def test_a_run_that_lost_files_is_left_out_in_so_many_words(tmp_path: Path) -> None:
@@ -242,7 +243,7 @@ def test_a_report_writes_a_lost_overlay_again_if_its_judges_are_there(
 ) -> None:
     instant_children(monkeypatch)
     study, options = read_study("ifcvaegan"), Options(runs=tmp_path, methods=("ifcvaegan", "cvaegan"))
-    execute(study, options, runs := plan(study, options))
+    execute(study, options, runs := plan(study, options), run_verb)
     for run in runs:
         make(run)
     overlay = tmp_path / "ifcvaegan" / options.label / "edits.yaml"
@@ -267,7 +268,7 @@ def test_runs_that_were_moved_are_done_wherever_they_lie(tmp_path: Path, monkeyp
     def at(runs: Path) -> Options:
         return Options(runs=runs, methods=methods)
 
-    execute(study, at(Path("old")), runs := plan(study, at(Path("old"))))
+    execute(study, at(Path("old")), runs := plan(study, at(Path("old"))), run_verb)
     for run in runs:
         make(run)
     assert any("--trainer.default_root_dir=old/ifcvaegan/laptop-synthetic/cvaegan-seed0" in c for c in called)
@@ -276,14 +277,14 @@ def test_runs_that_were_moved_are_done_wherever_they_lie(tmp_path: Path, monkeyp
     for place in (Path("runs"), tmp_path / "runs", Path("../", tmp_path.name, "runs")):
         # First by a report, which does not execute anything.
         assert reported(study, at(place)).remarks == []
-        execute(study, at(place), moved := plan(study, at(place)))
+        execute(study, at(place), moved := plan(study, at(place)), run_verb)
         assert called == []
         overlay = yaml.safe_load((place / "ifcvaegan/laptop-synthetic/edits.yaml").read_text())
         assert overlay["edits"]["classifier"] == str(moved[0].folder.checkpoint)
     # What changes a run still does.
     with Path("experiments/ifcvaegan/cvaegan.yaml").open("a") as file:
         file.write("# changed\n")
-    execute(study, at(tmp_path / "runs"), plan(study, at(tmp_path / "runs")))
+    execute(study, at(tmp_path / "runs"), plan(study, at(tmp_path / "runs")), run_verb)
     assert [(command[0], Path(command[-1]).name) for command in called] == [
         ("fit", "cvaegan-seed0"),
         ("test", "cvaegan-seed0"),

@@ -17,8 +17,9 @@ from lit_faces.data.batch import Batch, Unnamed
 from lit_faces.data.changed import other_attributes
 from lit_faces.data.strength import check_strength
 from lit_faces.errors import UserError
-from lit_faces.methods.base import Method, load_method
+from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Classifies, Edits, Generates, Infers
+from lit_faces.methods.trained import load_method
 from lit_faces.metrics.attributes import AttributeHits
 from lit_faces.metrics.noise import ImageNoise
 from lit_faces.metrics.per_image import PerImageValues

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lit_faces.files import replacing
-from lit_faces.methods.base import read_checkpoint
+from lit_faces.methods.checkpoint import read_checkpoint
 
 
 class EpochSeed(Callback):

@@ -15,8 +15,9 @@ from lit_faces.callbacks.strengths import SamePerson
 from lit_faces.callbacks.verification import compared, embedded
 from lit_faces.data.batch import Batch
 from lit_faces.errors import UserError
-from lit_faces.methods.base import Method, load_method
+from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Edits, Identifies, Reconstructs
+from lit_faces.methods.trained import load_method
 from lit_faces.metrics.verification import Embedded, Embeddings, best_threshold, next_of_another
 
 _UNIT = {"identity_kept": SHARE, "identity_accuracy": "balanced share of pairs"}

@@ -16,7 +16,8 @@ from pytorch_lightning.loggers import WandbLogger
 from lit_faces.callbacks.measurement import Evaluates
 from lit_faces.errors import UserError
 from lit_faces.files import replacing, sha256_of, write_json
-from lit_faces.methods.base import Method, read_checkpoint
+from lit_faces.methods.base import Method
+from lit_faces.methods.checkpoint import read_checkpoint
 from lit_faces.run_folder import RunFolder
 
 PACKAGES = ("lit_faces", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy", "scikit-learn")

@@ -12,6 +12,8 @@ from lit_faces.files import replacing
 if TYPE_CHECKING:
     from PIL import Image
 
+    from lit_faces.methods.base import Method
+
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _LONGEST = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}
 
@@ -22,6 +24,38 @@ def add_attributes(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             option, action="append", default=[], metavar="NAME", help=f"an attribute {what}; may be repeated"
         )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser, what: str, *, several: bool = False) -> None:
+    """Add `--checkpoint`, of `what`, and `--method`."""
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        action="append" if several else "store",
+        help=f"checkpoint of {what}, or the folder of its run or its export",
+    )
+    add_method(parser)
+
+
+def add_method(parser: argparse.ArgumentParser) -> None:
+    """Add `--method`, which imports a method of the user's own."""
+    parser.add_argument(
+        "--method",
+        metavar="MODULE.CLASS",
+        help="import path of a method of your own, where neither the suite nor the run's config has the checkpoint's",
+    )
+
+
+def opened(checkpoint: Path, method: str | None) -> "Method":
+    """The trained method of `--checkpoint`, with what `--method` names imported. Errors: UserError if either cannot be had."""
+    from lit_faces.methods.trained import load_method, method_class
+
+    if method is not None and method_class(method) is None:
+        raise UserError(
+            f"--method {method}: there is no such class of a method: give the import path of one, MODULE.CLASS"
+        )
+    return load_method(checkpoint)
 
 
 def resolved(

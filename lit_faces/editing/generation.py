@@ -1,6 +1,5 @@
 """Faces drawn from named attributes."""
 
-import sys
 from collections.abc import Sequence
 
 import torch
@@ -34,21 +33,6 @@ def find_drawable(method: Method, name: str) -> str:
     Errors: UserError with the closest names, and all, for a name that is not among them.
     """
     return find_name(method, name, drawable(method), "draw")
-
-
-def unnamed(method: Method, path: object, asked: Unnamed | None = None) -> Unnamed:
-    """What the attributes are that nobody names: what is `asked`, else as expected given the others.
-
-    If an older version described the method's data, they are at their mean, and a line on stderr says so.
-    Errors: UserError if they are asked to be as expected there; the `path` of the checkpoint is named.
-    """
-    if asked == "mean" or method.spec.covariance:
-        return asked or "expected"
-    why = f"{path} is of an older version and has no covariance of the attributes"
-    if asked is not None:
-        raise UserError(f"--others expected: {why}: say --others mean, or train it again")
-    print(f"{why}: those that are not named are at their mean", file=sys.stderr)
-    return "mean"
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ import yaml
 from lit_faces.data.batch import DataSpec
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Classifies, Edits, Generates, Identifies, Labelled, Layered, Reconstructs
+from lit_faces.methods.checkpoint import name_of
 from lit_faces.studies.words import metric_words
 
 _CMMA = (
@@ -110,13 +111,13 @@ Not for recognising or judging people, not for deciding anything about them, and
 real people as true."""
 
 
-def model_card(checkpoint: dict[str, Any], method: Method | None, record: dict[str, Any] | None) -> str:
+def model_card(checkpoint: dict[str, Any], method: Method, record: dict[str, Any] | None) -> str:
     """The card of a checkpoint, as Markdown with the front matter of the Hugging Face Hub.
 
-    `method` is what the checkpoint holds, None if its class is not known here, `record` what was measured on it, if anything.
+    `method` is what the checkpoint holds, `record` what was measured on it, if anything.
     """
     about = checkpoint["lit_faces"]
-    name, spec = about["method"], DataSpec.from_dict(about["data"])
+    name, spec = name_of(about), DataSpec.from_dict(about["data"])
     terms = _TERMS.get(spec.name, _UNKNOWN)
     front = {
         "license": terms.licence,
@@ -126,11 +127,10 @@ def model_card(checkpoint: dict[str, Any], method: Method | None, record: dict[s
         "pipeline_tag": _pipeline(method),
         "tags": ["lit_faces", name, spec.name, "pytorch-lightning"],
     }
-    described = "A method of its authors' own." if method is None else _first_paragraph(type(method))
     parts = [
         f"---\n{yaml.safe_dump(front, sort_keys=False)}---",
         f"# {name} on {spec.name}",
-        described,
+        _first_paragraph(type(method)),
         f"Paper: {PAPERS.get(name, 'its authors know')}.",
         f"## Data and terms\n\n{_data(spec)} {terms.words}",
         f"Attributes: {', '.join(spec.attributes)}.",
@@ -198,17 +198,23 @@ def _measured(record: dict[str, Any] | None) -> str:
 
 
 def _use(name: str, method: object, spec: DataSpec) -> str:
-    own = "" if method is not None else f", cls={name}"
-    python = ["from lit_faces.methods import load_method", f'method = load_method("FOLDER"{own})']
+    module = type(method).__module__
+    is_own = module.partition(".")[0] != "lit_faces"
+    python = [
+        "from lit_faces.methods import load_method",
+        f'method = load_method("FOLDER"{f", {name}" if is_own else ""})',
+    ]
+    python = [f"from {module} import {name}", *python] if is_own else python
+    folder = f"--checkpoint FOLDER --method {module}.{name}" if is_own else "--checkpoint FOLDER"
     verbs: list[str] = []
     some = (method.labels if isinstance(method, Labelled) else spec.attributes)[0]
     if isinstance(method, Edits):
-        verbs.append(f"lit-faces edit PHOTO --checkpoint FOLDER --set {shlex.quote(some)} -o OUT.png")
+        verbs.append(f"lit-faces edit PHOTO {folder} --set {shlex.quote(some)} -o OUT.png")
     if isinstance(method, Generates):
         others = ', others="expected"' if spec.covariance else ""
         python.append(f"attributes = method.spec.vector(on=[{some!r}]{others})[None]")
         python.append("image = method.generate(attributes, attributes.new_zeros(1, method.noise_dim))")
-        verbs.append(f"lit-faces generate --checkpoint FOLDER --set {shlex.quote(some)} -o OUT.png")
+        verbs.append(f"lit-faces generate {folder} --set {shlex.quote(some)} -o OUT.png")
     elif isinstance(method, Classifies):
         python.append(
             "probabilities = method.probabilities(images)  # of each attribute, of images (B, C, H, W) in [0, 1]"
@@ -218,6 +224,6 @@ def _use(name: str, method: object, spec: DataSpec) -> str:
     elif isinstance(method, Reconstructs):
         python.append("again = method.reconstruct(images, attributes)  # images (B, C, H, W) in [0, 1]")
     if isinstance(method, Layered):
-        verbs.append("lit-faces arithmetic A.png B.png C.png --checkpoint FOLDER -o OUT.png")
+        verbs.append(f"lit-faces arithmetic A.png B.png C.png {folder} -o OUT.png")
     blocks = [f"FOLDER is where these files are.\n\n```python\n{chr(10).join(python)}\n```"]
     return "\n\n".join([*blocks, *([f"```sh\n{chr(10).join(verbs)}\n```"] if verbs else [])])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lit_faces.arguments import Parser
-from lit_faces.editing.arguments import check_output, save
+from lit_faces.editing.arguments import add_checkpoint, check_output, opened, save
 from lit_faces.errors import UserError
 
 _DESCRIPTION = """Decode z_a - z_b + z_c of three photographs a, b and c (MMD-VLAE paper, section 4). Cut them as the
@@ -22,11 +22,10 @@ def run(arguments: Sequence[str]) -> None:
 
     from lit_faces.arithmetic import arithmetic, read_photograph
     from lit_faces.images import to_pil
-    from lit_faces.methods.base import load_method
     from lit_faces.methods.capabilities import Layered
 
     checkpoint = parsed.checkpoint
-    method = load_method(checkpoint)
+    method = opened(checkpoint, parsed.method)
     if not isinstance(method, Layered):
         raise UserError(f"{checkpoint} is of {type(method).__name__}, which has no layers: use a VLAE or MMDVLAE")
     a, b, c = (read_photograph(path, method.spec.image_shape) for path in photographs)
@@ -41,9 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="lit-faces arithmetic", description=_DESCRIPTION)
     for name, role in (("a", "what is changed"), ("b", "what is taken away"), ("c", "what is added")):
         parser.add_argument(name, type=Path, metavar=f"{name}.png", help=f"PNG, JPEG or WebP file, {role}")
-    parser.add_argument(
-        "--checkpoint", type=Path, required=True, help="checkpoint of a VLAE or MMDVLAE, or the folder of its run"
-    )
+    add_checkpoint(parser, "a method with layers, VLAE or MMDVLAE")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="PNG, JPEG or WebP file to write, of the model's size"
     )

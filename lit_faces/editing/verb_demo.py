@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lit_faces.arguments import Parser
+from lit_faces.editing.arguments import add_checkpoint, opened
 from lit_faces.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def run(arguments: Sequence[str]) -> None:
     from lit_faces.editing.demo.panel import Panel
 
     pictures = pictures_in(parsed.faces) if parsed.faces else []
-    panel = Panel(_models(parsed.checkpoint))
+    panel = Panel(_models(parsed.checkpoint, parsed.method))
 
     def build() -> object:
         from lit_faces.editing.demo.page import build
@@ -41,13 +42,12 @@ def run(arguments: Sequence[str]) -> None:
     serve(build, parsed.host, port)
 
 
-def _models(checkpoints: Sequence[Path]) -> "dict[str, Method]":
+def _models(checkpoints: Sequence[Path], own: str | None = None) -> "dict[str, Method]":
     from lit_faces.editing.demo.walks import check_shown
-    from lit_faces.methods.base import load_method
 
     models: dict[str, Method] = {}
     for path in checkpoints:
-        method = load_method(path)
+        method = opened(path, own)
         check_shown(method, path)
         name = type(method).__name__
         run_folder = path if path.is_dir() else path.parent.parent
@@ -60,13 +60,7 @@ def _models(checkpoints: Sequence[Path]) -> "dict[str, Method]":
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="lit-faces demo", description=_DESCRIPTION)
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        action="append",
-        required=True,
-        help="checkpoint of a method that edits faces or has layers, or the folder of its run; several stand side by side",
-    )
+    add_checkpoint(parser, "a method that edits faces or has layers (several stand side by side)", several=True)
     parser.add_argument("--faces", type=Path, metavar="FOLDER", help="PNG and JPEG pictures of faces to choose from")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, this machine alone)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lit_faces.arguments import Parser
 from lit_faces.data.strength import check_strength
-from lit_faces.editing.arguments import add_attributes, check_output, resolved, save
+from lit_faces.editing.arguments import add_attributes, add_checkpoint, check_output, opened, resolved, save
 from lit_faces.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,11 +32,10 @@ def run(arguments: Sequence[str]) -> None:
 
     from lit_faces.editing.changes import find_editable, moved_along
     from lit_faces.editing.photo import check_editable, edit_photograph, face_of
-    from lit_faces.methods.base import load_method
     from lit_faces.photographs.reading import open_photograph
 
     photograph = open_photograph(parsed.photograph)
-    method = load_method(parsed.checkpoint)
+    method = opened(parsed.checkpoint, parsed.method)
     check_editable(method)
     if parsed.others == "expected" and not method.spec.covariance:
         raise UserError(
@@ -95,9 +94,7 @@ def _check(parsed: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="lit-faces edit", description=_DESCRIPTION)
     parser.add_argument("photograph", type=Path, metavar="PHOTO", help="PNG, JPEG or WebP file")
-    parser.add_argument(
-        "--checkpoint", type=Path, required=True, help="checkpoint of a method that edits, or the folder of its run"
-    )
+    add_checkpoint(parser, "a method that edits")
     add_attributes(parser)
     parser.add_argument(
         "--strength",

@@ -3,13 +3,11 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lit_faces.arguments import Parser
+from lit_faces.editing.arguments import add_method, opened
 from lit_faces.errors import UserError
-
-if TYPE_CHECKING:
-    from lit_faces.methods.base import Method
 
 _DESCRIPTION = """Write a trained model as a folder that can be given away, and that every --checkpoint takes: its
 weights, in a format that holds no code, its config, and a card that says what it is, what it learned from and on which
@@ -25,6 +23,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder to write; an export is replaced")
     parser.add_argument("--push", metavar="OWNER/NAME", help="also put it on the Hugging Face Hub, there private")
     parser.add_argument("--public", action="store_true", help="a repository that --push makes is public")
+    add_method(parser)
     parsed = parser.parse_args(arguments)
     if parsed.public and parsed.push is None:
         raise UserError("--public needs --push OWNER/NAME")
@@ -32,7 +31,7 @@ def run(arguments: Sequence[str]) -> None:
         from lit_faces.editing.hub import check_hub
 
         check_hub(parsed.push)
-    export(parsed.checkpoint, parsed.to)
+    export(parsed.checkpoint, parsed.to, parsed.method)
     print(f"{parsed.to}: read its README.md before you give it away")
     if parsed.push is not None:
         from lit_faces.editing.hub import push
@@ -40,15 +39,14 @@ def run(arguments: Sequence[str]) -> None:
         print(push(parsed.to, parsed.push, parsed.public))
 
 
-def export(checkpoint: str | Path, folder: str | Path, cls: "type[Method] | None" = None) -> None:
+def export(checkpoint: str | Path, folder: str | Path, own: str | None = None) -> None:
     """Export a checkpoint, or the last one of a run's folder, to `folder`.
 
-    The card says less of a method of your own if its `cls` is not given. Raises UserError for a checkpoint that cannot be
-    loaded or exported, and if `folder` holds something else than an export.
+    `own` is the import path of a method that the suite does not have. Raises UserError for a checkpoint that cannot be loaded or
+    exported, and if `folder` holds something else than an export.
     """
     from lit_faces.editing.model_card import model_card
-    from lit_faces.methods import METHODS
-    from lit_faces.methods.base import checkpoint_in, load_method, read_checkpoint
+    from lit_faces.methods.checkpoint import checkpoint_in, read_checkpoint
     from lit_faces.methods.exported import check_export_folder, is_export, write_export
 
     path, folder = Path(checkpoint), Path(folder).resolve()
@@ -57,8 +55,7 @@ def export(checkpoint: str | Path, folder: str | Path, cls: "type[Method] | None
         raise UserError(f"{path} is an export already: copy the folder")
     path = checkpoint_in(path)
     read = read_checkpoint(path)
-    known = cls is not None or read["lit_faces"]["method"] in METHODS
-    method = load_method(path, cls) if known else None
+    method = opened(path, own)
     write_export(read, folder, model_card(read, method, _record_of(path, read)))
 
 

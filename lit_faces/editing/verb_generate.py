@@ -6,7 +6,7 @@ from math import ceil, sqrt
 from pathlib import Path
 
 from lit_faces.arguments import Parser
-from lit_faces.editing.arguments import add_attributes, check_output, resolved, save
+from lit_faces.editing.arguments import add_attributes, add_checkpoint, check_output, opened, resolved, save
 from lit_faces.errors import UserError
 
 _MOST = 1024
@@ -25,15 +25,15 @@ def run(arguments: Sequence[str]) -> None:
 
     from torchvision.utils import make_grid
 
-    from lit_faces.editing.generation import find_drawable, generated, unnamed
+    from lit_faces.compatibility import unnamed
+    from lit_faces.editing.generation import find_drawable, generated
     from lit_faces.images import to_pil
-    from lit_faces.methods.base import load_method
 
-    method = load_method(parsed.checkpoint)
+    method = opened(parsed.checkpoint, parsed.method)
     if method.spec.image_shape[1:] == (1, 1):
         raise UserError(f"{parsed.checkpoint} is of {method.spec.name}, which are points: use one of pictures of faces")
     on, off = resolved(parsed.set, parsed.unset, lambda name: find_drawable(method, name), method.spec.groups)
-    others = unnamed(method, parsed.checkpoint, parsed.others)
+    others = unnamed(bool(method.spec.covariance), parsed.checkpoint, parsed.others)
     faces = generated(method, on, off, parsed.count, parsed.seed, others)
     one = parsed.count == 1
     save(to_pil(faces[0] if one else make_grid(faces.clamp(0, 1), nrow=ceil(sqrt(parsed.count)))), parsed.output)
@@ -41,12 +41,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="lit-faces generate", description=_DESCRIPTION)
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        required=True,
-        help="checkpoint of a method that draws faces, or the folder of its run",
-    )
+    add_checkpoint(parser, "a method that draws faces")
     add_attributes(parser)
     parser.add_argument(
         "--others",

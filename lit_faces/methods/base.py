@@ -1,9 +1,7 @@
 """What every method shares: networks built from the data's description, and self-contained checkpoints."""
 
-import warnings
 from inspect import Parameter, signature
 from math import isfinite
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -16,7 +14,7 @@ from lit_faces.data.batch import Batch, DataSpec
 from lit_faces.data.changed import other_kind, what_changed
 from lit_faces.errors import UserError
 from lit_faces.methods.capabilities import Generates, Reconstructs
-from lit_faces.methods.exported import CONFIG, WEIGHTS, is_export, read_export
+from lit_faces.methods.checkpoint import about_of, check_weights, class_path_of, name_of
 from lit_faces.methods.schedules import Ramp, check_ramp
 from lit_faces.objectives.gaussian import PIXEL_LOG_VARIANCE
 
@@ -142,7 +140,7 @@ class Method(LightningModule):
         """Make the checkpoint self-contained: method, its arguments, the data's description."""
         checkpoint["lit_faces"] = {
             "version": __version__,
-            "method": type(self).__name__,
+            "class_path": class_path_of(type(self)),
             "arguments": self.arguments,
             "epochs": self.epochs_trained,
             "data": self.spec.to_dict(),
@@ -151,12 +149,12 @@ class Method(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another method, of other arguments, or of data that are others or have changed since."""
         path = getattr(self._trainer, "ckpt_path", None) or "the checkpoint"
-        about = _about(checkpoint, path)
+        about = about_of(checkpoint, path)
         data = DataSpec.from_dict(about["data"])
-        if about["method"] != type(self).__name__:
+        if (theirs := name_of(about)) != type(self).__name__:
             raise UserError(
-                f"{path} is of {about['method']}, not of {type(self).__name__}: give a --ckpt_path of "
-                f"{type(self).__name__}, or --model={about['method']}"
+                f"{path} is of {theirs}, not of {type(self).__name__}: give a --ckpt_path of {type(self).__name__}, or "
+                f"--model={theirs}"
             )
         if other := other_kind(data, self.spec):
             raise UserError(
@@ -171,17 +169,17 @@ class Method(LightningModule):
         # An argument that came after the checkpoint has its default, as when it is loaded by itself.
         ours, parameters = self.arguments, parameters_of(type(self))
         defaults = {name: parameters[name].default for name in ours if name in parameters}
-        theirs = {**defaults, **about["arguments"]}
-        if theirs != ours:
+        before = {**defaults, **about["arguments"]}
+        if before != ours:
             differ = [
-                f"{k}: {theirs.get(k)!r} -> {ours.get(k)!r}" for k in {**theirs, **ours} if theirs.get(k) != ours.get(k)
+                f"{k}: {before.get(k)!r} -> {ours.get(k)!r}" for k in {**before, **ours} if before.get(k) != ours.get(k)
             ]
             raise UserError(
                 f"{path} was trained with other arguments ({'; '.join(differ)}): give those that it was trained with, or "
                 "another --ckpt_path"
             )
-        _check_weights(self, checkpoint, path)
-        self.epochs_trained = _epochs(about)
+        check_weights(self, checkpoint, path)
+        self.epochs_trained = about["epochs"]
 
 
 def parameters_of(cls: type) -> dict[str, Parameter]:
@@ -227,92 +225,6 @@ def _is_too_large(error: Exception) -> bool:
     """Whether torch, which has no one exception for it, could not make a tensor as large as it was to be."""
     said = str(error).lower()
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in said or "overflow" in said
-
-
-def _about(checkpoint: Any, path: object) -> dict[str, Any]:
-    about = checkpoint.get("lit_faces") if isinstance(checkpoint, dict) else None
-    if not isinstance(about, dict) or not {"method", "arguments", "data"} <= about.keys():
-        raise UserError(f"{path} is not a lit_faces checkpoint: name one that `lit-faces fit` wrote")
-    return about
-
-
-def _epochs(about: dict[str, Any]) -> float:
-    """How long a checkpoint was trained; one of before there were schedules does not say, and needs none."""
-    return float(about.get("epochs", 0.0))
-
-
-def _check_weights(method: Method, checkpoint: dict[str, Any], path: object) -> None:
-    weights = checkpoint.get("state_dict", {})
-    theirs = {name: getattr(value, "shape", None) for name, value in weights.items()}
-    wrong = theirs != {name: value.shape for name, value in method.state_dict().items()}
-    if wrong or not all(bool(value.isfinite().all()) for value in weights.values()):
-        what = "the weights of" if wrong else "finite weights of"
-        raise UserError(
-            f"{path} does not hold {what} {type(method).__name__}: it is damaged or of another version: name "
-            "another, or train it again"
-        )
-
-
-def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """Read a checkpoint without executing anything in it. Raises UserError if it is missing, damaged or something else."""
-    if not path.is_file():
-        raise UserError(f"there is no checkpoint at {path}: name one that `lit-faces fit` wrote")
-    if path.name in (CONFIG, WEIGHTS) and is_export(path.parent):
-        raise UserError(f"{path} is one file of an export: name its folder, {path.parent}")
-    try:
-        with warnings.catch_warnings():
-            # Before it refuses a pickle that is no checkpoint.
-            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
-            checkpoint = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        # torch names a dozen exceptions for the many ways in which a file is no checkpoint.
-        raise UserError(
-            f"{path} cannot be read as a checkpoint, it is damaged or something else: name another, or remove it and train again"
-        ) from error
-    _about(checkpoint, path)
-    return dict(checkpoint)
-
-
-def checkpoint_in(path: Path) -> Path:
-    """The checkpoint that a path stands for: the last one of a run's folder, else the path itself."""
-    return path / "checkpoints" / "last.ckpt" if path.is_dir() else path
-
-
-def load_method(path: str | Path, cls: type[Method] | None = None, device: str | torch.device = "cpu") -> Method:
-    """A trained method, ready to generate and edit, from its checkpoint, the folder of its run (its last one) or an export.
-
-    `cls` is needed for a method of your own; the suite's own are found by name. Raises UserError if it is none of these, if it
-    is damaged, if it holds another method, or if its weights are not that method's.
-    """
-    path = Path(path)
-    if is_export(path):
-        return _made(read_export(path, device), path, cls).to(device).eval()
-    path = checkpoint_in(path)
-    return _made(read_checkpoint(path, device), path, cls).to(device).eval()
-
-
-def _made(checkpoint: dict[str, Any], path: Path, cls: type[Method] | None) -> Method:
-    import lit_faces.methods as methods
-
-    about = _about(checkpoint, path)
-    cls = cls or methods.METHODS.get(about["method"])
-    if cls is None or cls.__name__ != about["method"]:
-        raise UserError(f"{path} is of {about['method']}, which is not known here: pass its class to load_method")
-    try:
-        method = cls(**about["arguments"])
-        method.prepare(DataSpec.from_dict(about["data"]))
-    except UserError:
-        raise
-    except Exception as error:
-        # What is written in a file may be wrong in as many ways as there are values.
-        raise UserError(
-            f"{path} does not describe a {cls.__name__} of lit_faces {__version__} ({' '.join(str(error).split())}): it is "
-            f"damaged, or of another version ({about.get('version')})"
-        ) from error
-    _check_weights(method, checkpoint, path)
-    method.load_state_dict(checkpoint["state_dict"])
-    method.epochs_trained = _epochs(about)
-    return method
 
 
 def adagrad(network: nn.Module, learning_rate: float, initial_accumulator_value: float) -> torch.optim.Adagrad:

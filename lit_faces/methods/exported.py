@@ -45,11 +45,13 @@ def write_export(checkpoint: dict[str, Any], folder: Path, card: str) -> None:
     try:
         plain = json.loads(json.dumps(about, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise UserError(f"this {about['method']} cannot be exported, JSON cannot say what it is: {error}") from error
+        raise UserError(
+            f"this {about['class_path']} cannot be exported, JSON cannot say what it is: {error}"
+        ) from error
     for name, value in plain["arguments"].items():
         if _without_folders(value) != value:
             raise UserError(
-                f"this {about['method']} cannot be exported: its argument {name}={value!r} is a path on this machine, "
+                f"this {about['class_path']} cannot be exported: its argument {name}={value!r} is a path on this machine, "
                 "which others do not have"
             )
     with replacing_folder(folder) as new:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from lit_faces.methods import METHODS
+from lit_faces.methods.trained import method_class
 from lit_faces.studies.collect import Results
 from lit_faces.studies.figures.context import Context
 from lit_faces.studies.official import part_words
@@ -123,7 +123,7 @@ def _settings(study: Study, context: Context, records: Records) -> list[str]:
 
 def _arguments(study: Study, name: str, given: dict[str, Any]) -> Iterator[str]:
     """Those of the method that differ, its width apart, which is told by itself."""
-    method = METHODS.get(study.method_of(name))
+    method = method_class(study.method_of(name))
     if method is None:
         return
     # As a record keeps them, tuples as lists; what the configs leave open is what the method says.

@@ -120,11 +120,13 @@ def plan(study: Study, options: Options) -> list[Run]:
 
 
 def _refuse_fewer_epochs(study: Study, names: list[str], epochs: int) -> None:
-    from lit_faces.methods import METHODS, Method
+    from lit_faces.methods.trained import method_class
 
     for name in names:
-        fewest = METHODS.get(study.method_of(name), Method).fewest_epochs
-        if epochs < fewest:
+        method = method_class(study.method_of(name))
+        if method is None:
+            raise UserError(f"{name}: there is no method {study.method_of(name)}: give the import path of its class")
+        if epochs < (fewest := method.fewest_epochs):
             raise UserError(
                 f"--epochs must be at least {fewest} for {name} ({study.method_of(name)}), got {epochs}: ask for more, or leave "
                 "it out of --methods"

@@ -4,12 +4,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lit_faces.errors import UserError
 from lit_faces.files import write_json
-from lit_faces.processes import Child, end, exit_when_terminated, run_verb, use_threads, wait_for, wait_for_all
+from lit_faces.processes import Child, end, exit_when_terminated, use_threads, wait_for, wait_for_all
 from lit_faces.run_folder import FOLDER_OPTION
 from lit_faces.studies.plan import Run, write_overlays
 from lit_faces.studies.study import Options, Study
@@ -19,18 +19,21 @@ from lit_faces.studies.time_left import Course, in_words, time_left
 _EPOCH = re.compile(r"epoch (\d+) of (\d+): (.*)")
 _WARNING = re.compile(r"\w*Warning: .*")
 _ERROR = "lit-faces: error: "
+# Runs one verb of `lit-faces`, from its arguments to its exit code.
+RunVerb = Callable[[list[str]], int]
 # A report takes a quarter of a core where every core trains: with less it would not be there within minutes.
 _NICENESS = 5
 
 
-def execute(study: Study, options: Options, runs: list[Run]) -> None:
+def execute(study: Study, options: Options, runs: list[Run], run_verb: RunVerb) -> None:
     """Train and evaluate what has not been done, `options.jobs` runs at a time; a run that was interrupted resumes.
 
+    Each run's verbs are run by `run_verb`, in child processes.
     Raises UserError if a run fails or its folder holds another run, KeyboardInterrupt or SystemExit if it was stopped; the
     runs that were training then are stopped too, and resume when the study does.
     """
     write_overlays(study, options, runs)
-    _Execution(study, options, runs).go_on_to_the_end()
+    _Execution(study, options, runs, run_verb).go_on_to_the_end()
 
 
 def in_order(runs: Sequence[Run]) -> list[Run]:
@@ -69,8 +72,8 @@ class _Job:
 
 
 class _Execution:
-    def __init__(self, study: Study, options: Options, runs: list[Run]) -> None:
-        self.study, self.options = study, options
+    def __init__(self, study: Study, options: Options, runs: list[Run], run_verb: RunVerb) -> None:
+        self.study, self.options, self.run_verb = study, options, run_verb
         self.jobs = []
         for number, run in enumerate(in_order(runs), 1):
             seed = f", seed {run.seed}" if len(options.seeds) > 1 and not run.is_judge else ""
@@ -122,7 +125,7 @@ class _Execution:
 
     def begin_verb(self, job: _Job) -> None:
         environment = {FOLDER_OPTION: "--runs FOLDER", **gpus_of(job.slot, self.options.devices)}
-        job.child = Child(run_verb, list(job.verbs.pop(0)), environment=environment)
+        job.child = Child(self.run_verb, list(job.verbs.pop(0)), environment=environment)
 
     def follow(self, job: _Job, child: Child) -> None:
         """Report what a job has done since; go on to its next command when it has ended."""

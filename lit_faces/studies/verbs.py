@@ -11,6 +11,7 @@ from lit_faces.errors import UserError
 from lit_faces.processes import check_devices, check_threads, cores, exit_when_terminated
 
 if TYPE_CHECKING:
+    from lit_faces.studies.schedule import RunVerb
     from lit_faces.studies.study import Options, Study
 
 
@@ -94,15 +95,18 @@ def _with_jobs(study: "Study", options: "Options", jobs: int | None, threads: in
     return replace(options, jobs=jobs, threads=threads)
 
 
-def reproduce(arguments: Sequence[str]) -> None:
-    """Train and evaluate what is missing of a study, write its report, print its table and the report's path."""
+def reproduce(arguments: Sequence[str], run_verb: "RunVerb") -> None:
+    """Train and evaluate what is missing of a study, write its report, print its table and the report's path.
+
+    `run_verb` runs one verb of `lit-faces` in a child process.
+    """
     description = "Train and evaluate a paper's methods and write the report. What was done before is not done again."
     study, options = _options(_parser("reproduce", description).parse_args(arguments))
     from lit_faces.studies.plan import plan
     from lit_faces.studies.schedule import execute
 
     with exit_when_terminated():
-        execute(study, options, plan(study, options))
+        execute(study, options, plan(study, options), run_verb)
         _report(study, options)
 
 

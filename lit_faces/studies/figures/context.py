@@ -7,7 +7,8 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from lit_faces.data.base import FaceDataModule
-from lit_faces.methods.base import Method, load_method
+from lit_faces.methods.base import Method
+from lit_faces.methods.trained import load_method
 from lit_faces.studies.collect import Results
 from lit_faces.studies.plan import Run
 from lit_faces.studies.study import Study

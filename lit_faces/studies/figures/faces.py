@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from lit_faces.callbacks.attribute_edits import Edit
+from lit_faces.compatibility import unnamed
 from lit_faces.data.base import FaceDataModule, to_unit_range
 from lit_faces.data.batch import Batch, DataSpec
-from lit_faces.editing.generation import unnamed
 from lit_faces.errors import UserError
 from lit_faces.methods.base import Method
 from lit_faces.methods.capabilities import Classifies, Edits, Generates, Infers, Reconstructs
@@ -89,7 +89,7 @@ def _generated(described: dict[str, Any], name: str, method: Method, context: Co
     columns = {n: e for n, e in edits_in(described["columns"]).items() if _known(e, spec)}
     if rows is None or not isinstance(method, Generates):
         return None
-    others = unnamed(method, name)
+    others = unnamed(bool(method.spec.covariance), name)
     drawn: dict[str, Tensor] = {}
     table: list[list[Any]] = []
     for row, base in rows.items():
