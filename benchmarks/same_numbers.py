@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 STUDIES = ("cmma", "csvae", "ifcvaegan", "vlae")
 # Times, and what differs from machine to machine.
 _LEFT_OUT = {"seconds", "training_minutes", "evaluation_minutes", "sittings", "report"}
-# What tells the entries of a list apart, in place of their positions.
+# Keys that identify the entries of a list.
 _KEYS = ("run", "metric", "claim", "name")
 
 
@@ -31,12 +31,14 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         temporary, failed = Path(folder), False
-        reference = (options.keep or temporary / "reference").absolute()
+        command = ["git", "rev-parse", "--verify", f"{options.commit}^{{commit}}"]
+        commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        reference = (options.keep or temporary / "reference").absolute() / commit
         for study in options.studies:
             before = reference / f"{study}.json"
             if not before.is_file():
                 reference.mkdir(parents=True, exist_ok=True)
-                before.write_text(json.dumps(numbers_of(study, _checked_out(options.commit, temporary / "tree"))))
+                before.write_text(json.dumps(numbers_of(study, _checked_out(commit, temporary / "tree"))))
             failed |= report(study, json.loads(before.read_text()), numbers_of(study, ROOT))
     return int(failed)
 

@@ -55,7 +55,7 @@ from lit_faces.errors import UserError
 from lit_faces.lightning_parser import OneLineParser, refuse_null
 from lit_faces.loggers import finished_wandb_run, settle_loggers
 from lit_faces.methods import Method
-from lit_faces.methods.base import check_number
+from lit_faces.methods.base import check_arguments
 from lit_faces.methods.trained import method_class
 from lit_faces.processes import check_devices, check_threads, use_threads
 from lit_faces.run_folder import RunFolder, SaveRunConfig
@@ -169,8 +169,7 @@ class LitFacesCLI(LightningCLI):
             if int(config.trainer.devices) > 1 and method.adversarial and config.trainer.strategy in ("auto", "ddp"):
                 config.trainer.strategy = "ddp_find_unused_parameters_true"
         # Before the folder is looked at, whose run may have other values.
-        for name, value in (config.model.get("init_args") or {}).items():
-            check_number(name, value)
+        check_arguments(dict((config.model.get("init_args") or {}).items()))
         self.folder = RunFolder.of(config)
         text = self._parser(self.subcommand).dump(config, skip_unset=False, skip_validation=True)
         self.save_config_kwargs["text"] = text

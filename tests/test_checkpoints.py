@@ -106,7 +106,7 @@ def test_a_verb_imports_the_method_that_it_is_given(own, foreign):
     if own == "foreign_methods.Mine":
         assert type(opened(foreign, own)).__name__ == "Mine"
     else:
-        with pytest.raises(UserError, match=f"--method {own}: there is no such class of a method"):
+        with pytest.raises(UserError, match=f"--method {own} is not the class of a method: give its import path"):
             opened(foreign, own)
 
 

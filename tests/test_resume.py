@@ -189,6 +189,6 @@ def test_a_run_that_is_older_than_an_option_goes_on_with_its_default(main, error
     forget()
     line = error_line([*fit("CMMA", folder, 3), "--model.floor", "-7"])
     assert "another config (model.init_args.floor: -8.0 -> -7.0): give another" in line
-    # A value that cannot be is no reason to give up the run.
+    # The error is about the invalid value, not about the folder.
     line = error_line([*fit("CMMA", folder, 3), "--model.floor", "{start: -4, end: -8, epochs: [12, 8]}"])
     assert "model.floor.epochs runs backwards, from 12 to 8" in line

@@ -52,9 +52,7 @@ def opened(checkpoint: Path, method: str | None) -> "Method":
     from lit_faces.methods.trained import load_method, method_class
 
     if method is not None and method_class(method) is None:
-        raise UserError(
-            f"--method {method}: there is no such class of a method: give the import path of one, MODULE.CLASS"
-        )
+        raise UserError(f"--method {method} is not the class of a method: give its import path, MODULE.CLASS")
     return load_method(checkpoint)
 
 

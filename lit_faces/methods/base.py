@@ -1,5 +1,6 @@
 """What every method shares: networks built from the data's description, and self-contained checkpoints."""
 
+from collections.abc import Mapping
 from inspect import Parameter, signature
 from math import isfinite
 from typing import Any, cast
@@ -51,8 +52,7 @@ class Method(LightningModule):
         weight.
         """
         if not hasattr(self, "spec"):
-            for name, value in self.arguments.items():
-                check_number(name, value)
+            check_arguments(self.arguments)
             self.spec = spec
             try:
                 self.build(spec)
@@ -196,12 +196,17 @@ def parameters_of(cls: type) -> dict[str, Parameter]:
 _WEIGHTS = ("alpha", "beta", "gamma", "delta", "rho")
 
 
-def check_number(name: str, value: object) -> None:
-    """Raises UserError for a number that the argument of a method with this name cannot be."""
+def check_arguments(arguments: Mapping[str, object]) -> None:
+    """Raises UserError if an argument of a method is not a valid size, rate, weight or schedule."""
+    for name, value in arguments.items():
+        _check_number(name, value)
+
+
+def _check_number(name: str, value: object) -> None:
     if isinstance(value, dict) and value.keys() & Ramp.__annotations__.keys():
         check_ramp(name, cast(Ramp, value))
         for end in ("start", "end"):
-            check_number(name, value[end])
+            _check_number(name, value[end])
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     wrong = "finite" if not isfinite(value) else ""

@@ -25,7 +25,7 @@ def name_of(about: dict[str, Any]) -> str:
 def about_of(checkpoint: Any, path: object) -> dict[str, Any]:
     """The description in a checkpoint: `class_path`, `arguments`, `data`, `epochs` and `version`.
 
-    Raises UserError, naming the `path`, if there is none.
+    Raises UserError, naming the `path`, for a checkpoint without a description.
     """
     about = checkpoint.get("lit_faces") if isinstance(checkpoint, dict) else None
     about = upgraded(about) if isinstance(about, dict) else {}
@@ -55,11 +55,11 @@ def read_checkpoint(path: Path, device: str | torch.device = "cpu") -> dict[str,
         raise UserError(f"{path} is one file of an export: name its folder, {path.parent}")
     try:
         with warnings.catch_warnings():
-            # Before it refuses a pickle that is no checkpoint.
+            # torch warns of a pickle before it refuses to load it.
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
             checkpoint = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
-        # torch names a dozen exceptions for the many ways in which a file is no checkpoint.
+        # torch raises a dozen kinds of exceptions for files that are not checkpoints.
         raise UserError(
             f"{path} cannot be read as a checkpoint, it is damaged or something else: name another, or remove it and train again"
         ) from error

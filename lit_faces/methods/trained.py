@@ -53,7 +53,7 @@ def load_method(path: str | Path, cls: type[Method] | None = None, device: str |
 
 
 def method_class(name: str) -> type[Method] | None:
-    """The class of a method by its name in the suite or its import path, imported if need be; None if there is none."""
+    """Import the class of a method by its name in the suite or its import path; None if it does not exist."""
     module, _, name = name.rpartition(".")
     try:
         found: Any = getattr(import_module(module or "lit_faces.methods"), name, None)

@@ -125,7 +125,7 @@ def _refuse_fewer_epochs(study: Study, names: list[str], epochs: int) -> None:
     for name in names:
         method = method_class(study.method_of(name))
         if method is None:
-            raise UserError(f"{name}: there is no method {study.method_of(name)}: give the import path of its class")
+            raise UserError(f"{name}: {study.method_of(name)} is not the class of a method: give its import path")
         if epochs < (fewest := method.fewest_epochs):
             raise UserError(
                 f"--epochs must be at least {fewest} for {name} ({study.method_of(name)}), got {epochs}: ask for more, or leave "

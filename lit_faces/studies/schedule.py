@@ -28,9 +28,9 @@ _NICENESS = 5
 def execute(study: Study, options: Options, runs: list[Run], run_verb: RunVerb) -> None:
     """Train and evaluate what has not been done, `options.jobs` runs at a time; a run that was interrupted resumes.
 
-    Each run's verbs are run by `run_verb`, in child processes.
-    Raises UserError if a run fails or its folder holds another run, KeyboardInterrupt or SystemExit if it was stopped; the
-    runs that were training then are stopped too, and resume when the study does.
+    `run_verb` runs each run's verbs, in child processes. Raises UserError if a run fails or its folder holds another run,
+    KeyboardInterrupt or SystemExit if it was stopped; the runs that were training then are stopped too, and resume when the study
+    does.
     """
     write_overlays(study, options, runs)
     _Execution(study, options, runs, run_verb).go_on_to_the_end()
