@@ -6,6 +6,8 @@ from multiprocessing import set_forkserver_preload
 
 import pytest
 import torch
+from exporting import checkpoint_of
+from variants import make
 
 from lit_faces.callbacks.edited import part_of
 from lit_faces.data.base import to_unit_range
@@ -69,3 +71,9 @@ def error_line(main, capsys):
         return line.removeprefix("lit-faces: error: ")
 
     return run
+
+
+@pytest.fixture
+def checkpoint(data, tmp_path):
+    """A run's folder with the checkpoint of a CMMA."""
+    return checkpoint_of(make("CMMA", data), tmp_path / "run/checkpoints/last.ckpt")

@@ -142,3 +142,24 @@ def evaluate(method, data, *callbacks, devices=1):
         trainer.test(method, datamodule=data, verbose=False)
     evaluations = [c.evaluation for c in callbacks if c.evaluation is not None]
     return {m.metric: m for evaluation in evaluations for m in evaluation.measurements}
+
+
+def quiet_trainer(callback):
+    return Trainer(
+        accelerator="cpu",
+        callbacks=[callback],
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def watched(method, data, callback, load=None):
+    """What a callback logs of the validation split."""
+    trainer = quiet_trainer(callback)
+    load = load or (lambda *_, **__: Judge(data.spec))
+    with mock.patch.object(attribute_edits, "load_method", load):
+        trainer.validate(method, datamodule=data, verbose=False)
+    return {name: value.item() for name, value in trainer.logged_metrics.items()}
